@@ -1,0 +1,77 @@
+"""Fixtures shared by all tests: the real data, and a Prefect server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tarfile
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SHARED_ARCHIVE = Path(__file__).parents[2] / "shared" / "data" / "housing.tgz"
+
+
+@pytest.fixture(scope="session")
+def housing_archive() -> Path:
+    """The real housing.tgz: HOUSING_DATA_URL where it is a path, or beside the project."""
+    archive = Path(os.environ.get("HOUSING_DATA_URL", SHARED_ARCHIVE))
+    assert archive.is_file(), f"the tests need the real data: {archive} is no file"
+    return archive
+
+
+@pytest.fixture(scope="session")
+def housing_frame(housing_archive: Path) -> pd.DataFrame:
+    """All 20,640 rows of the real data, in the contract's column order."""
+    with tarfile.open(housing_archive) as archive:
+        member = archive.extractfile("housing.csv")
+        assert member is not None
+        frame = pd.read_csv(member)
+    from housing_ml.contract import COLUMNS, TARGET  # noqa: PLC0415
+
+    return frame[[*COLUMNS, TARGET]]
+
+
+# Prefect: one server for all tests, on a database of its own.
+
+os.environ["DO_NOT_TRACK"] = "1"
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    part = target.with_suffix(f".{os.getpid()}")
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(part)) as new:
+        old.backup(new)
+    part.replace(target)
+
+
+@pytest.fixture(scope="session")
+def prefect_server(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[str]:
+    """The URL of a Prefect server's API; flows of the tests and of their processes run on it."""
+    from prefect import __version__, settings  # noqa: PLC0415 - takes seconds
+
+    from housing_ml.orchestration import session  # noqa: PLC0415 - the same
+
+    database = tmp_path_factory.mktemp("prefect") / "prefect.db"
+    migrated = pytestconfig.cache.mkdir("prefect") / f"{__version__}.db"
+    if migrated.exists():
+        shutil.copy(migrated, database)
+    places = {
+        settings.PREFECT_API_URL: None,
+        settings.PREFECT_SERVER_DATABASE_CONNECTION_URL: f"sqlite+aiosqlite:///{database}",
+    }
+    with settings.temporary_settings(places), session(verbose=True):
+        if not migrated.exists():
+            _copy_database(database, migrated)
+        with pytest.MonkeyPatch.context() as environment:
+            url = settings.PREFECT_API_URL.value()
+            environment.setenv("PREFECT_API_URL", url)
+            yield url
