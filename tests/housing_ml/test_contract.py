@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from housing_ml.contract import (
+    CATEGORIES,
+    CATEGORY,
+    COLUMNS,
+    FIELDS,
+    NUMERIC,
+    TARGET,
+    BlockGroup,
+    ContractError,
+    check,
+    to_matrix,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PLACE: dict[str, Any] = {
+    "longitude": -122.23,
+    "latitude": 37.88,
+    "housing_median_age": 41.0,
+    "total_rooms": 880.0,
+    "total_bedrooms": 129.0,
+    "population": 322.0,
+    "households": 126.0,
+    "median_income": 8.3252,
+    "ocean_proximity": "NEAR BAY",
+}
+
+
+def accepted_by_the_api(place: dict[str, Any]) -> bool:
+    try:
+        msgspec.convert(place, BlockGroup)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def accepted_by_the_table_check(place: dict[str, Any]) -> bool:
+    return check({name: [value] for name, value in place.items()}, COLUMNS) == []
+
+
+def test_the_real_data_keep_the_contract(housing_frame: pd.DataFrame) -> None:
+    assert check(housing_frame) == []
+
+
+@given(
+    name=st.sampled_from(NUMERIC),
+    value=st.one_of(
+        st.none(),
+        st.text(max_size=5).filter(lambda text: not text.strip().lstrip("+-").isalnum()),
+        st.floats(allow_nan=False),
+        st.sampled_from([bound for f in FIELDS.values() for bound in (f.minimum, f.maximum)]),
+    ),
+)
+def test_api_and_table_check_agree_on_every_value(name: str, value: object) -> None:
+    blank = isinstance(value, str) and not value.strip()
+    place = {**PLACE, name: None if blank else value}
+
+    assert accepted_by_the_api(place) == accepted_by_the_table_check(place)
+
+
+@given(st.text(max_size=12))
+def test_api_and_table_check_agree_on_every_category(name: str) -> None:
+    for category in (name, *CATEGORIES):
+        place = {**PLACE, CATEGORY: category}
+        assert accepted_by_the_api(place) == accepted_by_the_table_check(place)
+
+
+def test_every_violation_is_reported_with_row_column_value_and_rule(
+    housing_frame: pd.DataFrame,
+) -> None:
+    frame = housing_frame.head(10).astype({"total_rooms": object})
+    frame.loc[1, "population"] = math.inf
+    frame.loc[2, "total_rooms"] = "many"
+    frame.loc[3, "ocean_proximity"] = "MOON"
+    frame.loc[4, "median_income"] = math.nan
+    frame.loc[5, TARGET] = -1
+
+    found = [violation for breach in check(frame) for violation in breach.violations()]
+
+    assert {(item.row, item.column) for item in found} == {
+        (1, "population"),
+        (2, "total_rooms"),
+        (3, "ocean_proximity"),
+        (4, "median_income"),
+        (5, TARGET),
+    }
+    rooms = next(item for item in found if item.column == "total_rooms")
+    assert rooms.value == "many"
+    assert rooms.rule == "must be a number from 1 to 100000 rooms"
+
+
+def test_bedrooms_alone_may_be_missing() -> None:
+    for name in COLUMNS:
+        place = {**PLACE, name: None}
+        assert accepted_by_the_table_check(place) == (name == "total_bedrooms")
+
+
+def test_a_missing_column_is_named() -> None:
+    columns = {name: [value] for name, value in PLACE.items() if name != "latitude"}
+
+    with pytest.raises(ContractError, match="missing column latitude"):
+        check(columns, COLUMNS)
+    with pytest.raises(ContractError, match="missing column latitude"):
+        to_matrix(columns)
+
+
+def test_block_groups_and_table_give_the_same_matrix(housing_frame: pd.DataFrame) -> None:
+    frame = housing_frame.iloc[:300]
+    records = frame[list(COLUMNS)].astype(object).where(frame.notna(), None).to_dict("records")
+    places = msgspec.convert(records, list[BlockGroup])
+
+    np.testing.assert_array_equal(to_matrix(places), to_matrix(frame))
+
+
+def test_an_unknown_category_and_a_missing_value_have_codes_of_their_own() -> None:
+    row = to_matrix({name: [v] for name, v in {**PLACE, CATEGORY: "MOON"}.items()})[0]
+
+    assert row[-1] == -1
+    assert math.isnan(
+        to_matrix([msgspec.convert({**PLACE, "total_bedrooms": None}, BlockGroup)])[0, 4]
+    )
+
+
+def test_a_matrix_of_another_width_is_refused() -> None:
+    with pytest.raises(ContractError, match=r"shape \(2, 3\)"):
+        to_matrix(np.zeros((2, 3)))
+
+
+def test_text_in_a_number_is_refused_with_its_row() -> None:
+    columns = {name: [value, value] for name, value in PLACE.items()} | {"households": [1, "two"]}
+
+    with pytest.raises(ContractError, match="households, row 1"):
+        to_matrix(columns)
