@@ -1,0 +1,55 @@
+"""Where things are: storage, MLflow, W&B. From the environment (`HOUSING_*`) or a `.env` file.
+
+The defaults are embedded: everything under one folder, no account and no server.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """One person's or one machine's places; a value that is empty means the embedded default."""
+
+    model_config = SettingsConfigDict(env_prefix="HOUSING_", env_file=".env", extra="ignore")
+
+    home: Path = Field(
+        default=Path(".housing"), description="Folder of all embedded state: data, runs, releases."
+    )
+    data_url: str | None = Field(default=None, description="Source of the raw data.")
+    storage_block: str | None = Field(
+        default=None,
+        description="Prefect block for data and results, such as gcs-bucket/NAME. "
+        "Empty: local files in the home folder.",
+    )
+    mlflow_tracking_uri: str | None = Field(
+        default=None, description="MLflow server. Empty: SQLite in the home folder."
+    )
+
+    @property
+    def storage_path(self) -> Path:
+        """Folder of the local store: data, task results, bundles, releases."""
+        return self.home.resolve() / "storage"
+
+    @property
+    def releases_path(self) -> Path:
+        """Folder of the release channels and the published bundles."""
+        return self.storage_path / "releases"
+
+    @property
+    def reports_path(self) -> Path:
+        """Folder of the summaries and figures of retrains."""
+        return self.home.resolve() / "reports"
+
+    @property
+    def optuna_url(self) -> str:
+        """Database of the sweeps: SQLite in the home folder."""
+        return f"sqlite:///{self.home.resolve() / 'optuna.db'}"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's tracking URI: the configured server, or SQLite in the home folder."""
+        return self.mlflow_tracking_uri or f"sqlite:///{self.home.resolve() / 'mlflow.db'}"
