@@ -1,0 +1,35 @@
+"""Records of the comparison of imputers."""
+
+from __future__ import annotations
+
+from housing_ml.config import ImputerName
+from housing_ml.records.base import Record
+from housing_ml.storage import ArtifactRef
+
+
+class ImputerScore(Record):
+    """One imputer's error on masked known values, in bedrooms, over the repeats."""
+
+    name: ImputerName
+    rmse: float
+    rmse_std: float
+
+
+class ImputationReport(Record):
+    """The comparison; `scores` are in the order of the config's candidates."""
+
+    chosen: ImputerName
+    scores: tuple[ImputerScore, ...]
+    masked: int
+    missing: int
+
+
+class ImputationResult(Record):
+    """The comparison of imputers."""
+
+    report: ImputationReport
+    figures: dict[str, ArtifactRef]
+
+    def __str__(self) -> str:
+        """Say it for a person."""
+        return f"{self.report.chosen} is best"

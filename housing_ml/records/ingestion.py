@@ -1,0 +1,34 @@
+"""Records of the ingestion."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from housing_ml.records.base import Record
+from housing_ml.storage import DatasetRef
+
+
+class ViolationCount(Record):
+    """How many rows break one rule of one column."""
+
+    column: str
+    rule: str
+    rows: int
+
+
+class IngestResult(Record):
+    """The raw rows and what is known of them."""
+
+    data: DatasetRef = Field(description="Rows that keep the contract, without repetitions.")
+    quarantine: DatasetRef | None = Field(description="Rows that do not, with the reasons.")
+    violations: tuple[ViolationCount, ...]
+    repeated_rows: int = Field(description="Rows left out because their identity came before.")
+    source: str
+    source_sha256: str
+    synthetic: bool
+
+    def __str__(self) -> str:
+        """Say it for a person."""
+        quarantined = self.quarantine.rows if self.quarantine else 0
+        kind = "synthetic rows" if self.synthetic else "rows"
+        return f"{self.data.rows:,} {kind}, {quarantined:,} quarantined"

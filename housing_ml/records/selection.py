@@ -1,0 +1,45 @@
+"""Records of the comparison of models."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from housing_ml.config import ModelName, Parameters
+from housing_ml.metrics import Metrics
+from housing_ml.records.base import Record
+from housing_ml.storage import ArtifactRef
+
+
+class CandidateScore(Record):
+    """One model with one set of parameters, cross-validated."""
+
+    model: ModelName
+    parameters: Parameters = Field(description="Those of the grid; others have their defaults.")
+    train: Metrics = Field(description="Mean over folds, on the rows that were fitted.")
+    validation: Metrics = Field(description="Mean over folds, on the rows that were held out.")
+    validation_std: Metrics = Field(description="Standard deviation over folds.")
+    overfitting: bool = Field(description="Whether validation is much worse than training.")
+    seconds: float = Field(ge=0, description="Time to fit and predict all folds.")
+
+
+class SelectionReport(Record):
+    """The comparison and its winner."""
+
+    winner: ModelName
+    parameters: Parameters = Field(description="The winner's, of the grid.")
+    candidates: tuple[CandidateScore, ...] = Field(description="The least validation wMAPE first.")
+    rows: int
+    folds: int
+    feature_seconds: float = Field(ge=0, description="Time to fit the features in all folds.")
+
+
+class SelectionResult(Record):
+    """The comparison of models."""
+
+    report: SelectionReport
+    figures: dict[str, ArtifactRef]
+
+    def __str__(self) -> str:
+        """Say it for a person."""
+        wmape = self.report.candidates[0].validation.wmape
+        return f"{self.report.winner} wins with CV wMAPE {wmape:.2%}"
