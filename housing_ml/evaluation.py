@@ -1,0 +1,172 @@
+"""How good a model is on rows that it has never seen: overall, by slice, and by input."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from housing_ml.contract import CATEGORIES, COLUMNS, Matrix
+from housing_ml.metrics import Bootstrap, Interval, Metrics, bootstrap_intervals, metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from housing_ml.bundle import Prediction
+    from housing_ml.config import EvaluationConfig
+
+Vector: TypeAlias = NDArray[np.float64]
+SliceKind = Literal["ocean proximity", "price", "income"]
+SLICE_KINDS: tuple[SliceKind, ...] = get_args(SliceKind)
+
+PRICE_EDGES = (100_000, 200_000, 300_000, 400_000, 500_000)
+"""Dollars. Fixed, so that bands mean the same in every run; the data are capped just above."""
+
+INCOME_EDGES = (15_000, 30_000, 45_000, 60_000)
+"""Dollars a year: the usual strata of these data."""
+
+RAW_GROUPS: dict[str, tuple[str, ...]] = {
+    "location": ("longitude", "latitude"),
+    "ocean proximity": ("ocean_proximity",),
+    "income": ("median_income",),
+    "age": ("housing_median_age",),
+    "rooms and people": ("total_rooms", "total_bedrooms", "population", "households"),
+}
+"""Raw columns that only mean something together: alone they would be shuffled into nonsense."""
+
+
+class Slice(BaseModel):
+    """The errors within one part of the rows."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    kind: SliceKind = Field(description="What the rows are divided by.")
+    name: str = Field(description="Which part: a category, or a band in dollars.")
+    rows: int = Field(ge=1, description="Rows in it.")
+    metrics: Metrics
+    wmape_interval: Interval = Field(description="Bootstrap interval of the wMAPE.")
+    bias: float = Field(description="Mean of predicted less actual price in dollars.")
+    coverage: float = Field(ge=0, le=1, description="Share of prices inside their interval.")
+
+
+class Evaluation(BaseModel):
+    """The model's errors on the holdout, and how well its prediction intervals hold."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    rows: int = Field(ge=1, description="Rows of the holdout.")
+    metrics: Metrics
+    intervals: dict[str, Interval] = Field(description="Bootstrap interval of each metric.")
+    coverage: float = Field(ge=0, le=1, description="Share of prices inside their interval.")
+    mean_width: float = Field(ge=0, description="Mean width of the intervals in dollars.")
+    slices: tuple[Slice, ...]
+
+
+class Importance(NamedTuple):
+    """How much wMAPE rises, in mean and standard deviation, when an input is shuffled."""
+
+    name: str
+    increase: float
+    std: float
+
+
+def evaluate(
+    raw: Matrix, actual: ArrayLike, prediction: Prediction, config: EvaluationConfig
+) -> Evaluation:
+    """Judge a prediction of `raw` (rows, 9) against the actual prices (rows,) in dollars.
+
+    Note that models look biased by price band, up in the low and down in the high ones: this is
+    regression to the mean, because the bands are cut by the outcome itself.
+
+    Raises:
+        ValueError: when the numbers of rows differ, or as `metrics` does.
+    """
+    known = np.asarray(actual, dtype=np.float64)
+    if {len(raw), *map(len, prediction)} != {len(known)}:
+        raise ValueError(
+            f"raw has {len(raw)} rows, actual {len(known)}, and price, lower and upper have "
+            f"{[len(part) for part in prediction]}: all need the same"
+        )
+    bootstrap = Bootstrap(config.bootstrap_samples, config.confidence, config.seed)
+    return Evaluation(
+        rows=len(known),
+        metrics=metrics(known, prediction.price),
+        intervals=bootstrap_intervals(known, prediction.price, bootstrap),
+        coverage=_coverage(known, prediction),
+        mean_width=float((prediction.upper - prediction.lower).mean()),
+        slices=tuple(
+            _slice(
+                kind,
+                name,
+                known[rows],
+                prediction._make(part[rows] for part in prediction),
+                bootstrap,
+            )
+            for kind, name, rows in _parts(raw, known)
+        ),
+    )
+
+
+def permutation_importance(
+    predict: Callable[[Matrix], Vector], raw: Matrix, actual: Vector, repeats: int, seed: int
+) -> tuple[Importance, ...]:
+    """Return the importance of each of `RAW_GROUPS`, the greatest first.
+
+    The rows of a group's columns are shuffled together and the model predicts again (Breiman,
+    Random Forests, 2001; Fisher, Rudin and Dominici, 2019). `predict` maps (rows, 9) to dollars.
+    """
+    generator = np.random.default_rng(seed)
+    orders = [generator.permutation(len(raw)) for _ in range(repeats)]
+    base = metrics(actual, predict(raw)).wmape
+    found = []
+    for name, columns in RAW_GROUPS.items():
+        indices = [COLUMNS.index(column) for column in columns]
+        rises = []
+        for order in orders:
+            shuffled = raw.copy()
+            shuffled[:, indices] = raw[order][:, indices]
+            rises.append(metrics(actual, predict(shuffled)).wmape - base)
+        found.append(Importance(name, float(np.mean(rises)), float(np.std(rises))))
+    return tuple(sorted(found, key=lambda importance: -importance.increase))
+
+
+def _slice(
+    kind: SliceKind, name: str, actual: Vector, prediction: Prediction, bootstrap: Bootstrap
+) -> Slice:
+    return Slice(
+        kind=kind,
+        name=name,
+        rows=len(actual),
+        metrics=metrics(actual, prediction.price),
+        wmape_interval=bootstrap_intervals(actual, prediction.price, bootstrap)["wmape"],
+        bias=float((prediction.price - actual).mean()),
+        coverage=_coverage(actual, prediction),
+    )
+
+
+def _coverage(actual: Vector, prediction: Prediction) -> float:
+    return float(((prediction.lower <= actual) & (actual <= prediction.upper)).mean())
+
+
+def _parts(raw: Matrix, actual: Vector) -> Iterator[tuple[SliceKind, str, NDArray[np.bool_]]]:
+    """Yield each part that has rows, with a mask of them; an unknown category is in no part."""
+    codes = raw[:, COLUMNS.index("ocean_proximity")]
+    income = raw[:, COLUMNS.index("median_income")] * 10_000
+    parts: dict[SliceKind, Iterator[tuple[str, NDArray[np.bool_]]]] = {
+        "ocean proximity": ((name, codes == code) for code, name in enumerate(CATEGORIES)),
+        "price": _bands(actual, PRICE_EDGES),
+        "income": _bands(income, INCOME_EDGES),
+    }
+    for kind, bands in parts.items():
+        yield from ((kind, name, rows) for name, rows in bands if rows.any())
+
+
+def _bands(values: Vector, edges: tuple[int, ...]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Yield each band's name and rows; the lower edge belongs to the band."""
+    inner = [f"{low // 1000}k to {high // 1000}k" for low, high in pairwise(edges)]
+    names = [f"under {edges[0] // 1000}k", *inner, f"{edges[-1] // 1000}k and more"]
+    band = np.searchsorted(edges, values, side="right")
+    yield from ((name, band == index) for index, name in enumerate(names))
