@@ -1,0 +1,262 @@
+"""A digest of the code that something can reach, so that a cache or a bundle notices an edit.
+
+Counted is the parsed source: of the named modules or functions, and of every module of their own
+packages that they import, directly or through others, also where the import stands inside a
+function. Comments, docstrings and layout do not count, nor do imports for type checkers only. The
+digest is the same on every version of Python that parses the source alike, and with the package
+installed or not. Nothing is imported to find it.
+
+Not seen: modules that are imported by a computed name; a package's `__init__` when only its
+submodules are imported; and what a package's lazy `__getattr__` would import.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from hashlib import sha256
+from importlib.util import find_spec, resolve_name
+from pathlib import Path
+from symtable import symtable
+from typing import Any, NamedTuple, TypeAlias
+
+Function: TypeAlias = Callable[..., Any]
+
+_DEFINITION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_IMPORT = (ast.Import, ast.ImportFrom)
+_BLOCK = (ast.stmt, ast.ExceptHandler, ast.match_case)
+
+
+class _Code(NamedTuple):
+    """Source without what does not run, and the names of what it may import."""
+
+    text: str
+    imports: tuple[str, ...]
+
+
+def code_fingerprint(*code: str | Function) -> str:
+    """Return the SHA-256, in hexadecimal, of what the named modules and functions can reach.
+
+        >>> code_fingerprint("housing_ml.contract") == code_fingerprint("housing_ml.features")
+        False
+
+    Raises:
+        ModuleNotFoundError: when a named module does not exist.
+    """
+    lines = sorted(f"{name} {digest}\n" for name, digest in reached_code(*code).items())
+    return sha256("".join(lines).encode()).hexdigest()
+
+
+def reached_code(*code: str | Function) -> dict[str, str]:
+    """Return the SHA-256 of each module that can be reached, by name; a reason for a fingerprint.
+
+    A function counts with what it uses of its module, and no more; its decorators do not count.
+
+        >>> sorted(reached_code("housing_ml.imputation"))
+        ['housing_ml.contract', 'housing_ml.imputation']
+    """
+    reached: dict[str, _Code] = {}
+    waiting: list[str] = []
+    packages = {__name__.partition(".")[0]}
+    for item in code:
+        name = item if isinstance(item, str) else f"{item.__module__}:{item.__qualname__}"
+        packages.add(name.partition(".")[0])
+        if not isinstance(item, str):
+            reached[name] = _read_function(inspect.unwrap(item))
+            waiting.extend(reached[name].imports)
+        elif _locate(item) is None:
+            raise ModuleNotFoundError(f"{item}: there is no such module to fingerprint")
+        else:
+            waiting.append(item)
+    _follow(waiting, packages, reached)
+    return {name: sha256(found.text.encode()).hexdigest() for name, found in reached.items()}
+
+
+def _follow(waiting: list[str], packages: set[str], reached: dict[str, _Code]) -> None:
+    """Add to `reached` the modules of `packages` that are waiting, and all that these import."""
+    while waiting:
+        name = waiting.pop()
+        if name.partition(".")[0] not in packages:
+            continue
+        path = _locate(name)
+        if path is None:  # an object of a module, not a module
+            name = name.rpartition(".")[0]
+            path = _locate(name)
+        if path is None or name in reached:
+            continue
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        reached[name] = _read_module(path.read_bytes(), package)
+        waiting.extend(reached[name].imports)
+
+
+def _locate(module: str) -> Path | None:
+    """Return the file of a module, found without importing the packages that it is in."""
+    top, *rest = module.split(".")
+    spec = find_spec(top) if top else None
+    if spec is None:
+        return None
+    folders = spec.submodule_search_locations
+    if folders is None:
+        return Path(spec.origin) if spec.origin and not rest else None
+    for folder in folders:
+        path = Path(folder, *rest)
+        for candidate in (path / "__init__.py", path.with_name(f"{path.name}.py")):
+            if candidate.is_file():
+                return candidate
+    return None
+
+
+@cache
+def _read_module(source: bytes, package: str) -> _Code:
+    tree = ast.parse(source)
+    lazy = [node for node in tree.body if getattr(node, "name", None) == "__getattr__"]
+    running = [node for node in tree.body if node not in lazy]
+    return _Code(_plain([tree]), tuple(_imports(running, package)))
+
+
+def _read_function(function: Function) -> _Code:
+    tree = ast.parse(Path(function.__code__.co_filename).read_bytes())
+    definition = _definition(function, tree)
+    definition.decorator_list.clear()
+    for node in ast.walk(tree):  # annotations say nothing of what a function computes
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+        elif isinstance(node, ast.arg):
+            node.annotation = None
+    used = _uses(definition, _bindings(tree))
+    text = _plain(node for node in used if not isinstance(node, _IMPORT))
+    return _Code(text, tuple(_imports(used, function.__globals__["__package__"] or "")))
+
+
+def _definition(function: Function, tree: ast.Module) -> ast.FunctionDef | ast.AsyncFunctionDef:
+    code = function.__code__
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == code.co_name:
+            first = min(item.lineno for item in (node, *node.decorator_list))
+            if first == code.co_firstlineno:
+                return node
+    raise ValueError(f"{function.__qualname__} has no definition by `def` in {code.co_filename}")
+
+
+def _bindings(tree: ast.Module) -> dict[str, list[ast.stmt]]:
+    """Return the statements at the top of a module by each name that they bind."""
+    bindings: dict[str, list[ast.stmt]] = {}
+    for statement in tree.body:
+        for part in _one_by_one(statement):
+            for name in _bound(part):
+                bindings.setdefault(name, []).append(part)
+    return bindings
+
+
+def _one_by_one(statement: ast.stmt) -> Iterator[ast.stmt]:
+    """Yield an import of several names as one import each."""
+    match statement:
+        case ast.Import(names=names):
+            yield from (ast.Import([alias]) for alias in names)
+        case ast.ImportFrom(module=module, names=names, level=level):
+            yield from (ast.ImportFrom(module, [alias], level) for alias in names)
+        case _:
+            yield statement
+
+
+def _bound(statement: ast.stmt) -> Iterator[str]:
+    if isinstance(statement, _DEFINITION):
+        yield statement.name
+        return
+    for node in ast.walk(statement):
+        match node:
+            case ast.alias():
+                yield node.asname or node.name.partition(".")[0]
+            case ast.Name(ctx=ast.Store()):
+                yield node.id
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                yield node.name
+
+
+def _uses(definition: ast.stmt, bindings: dict[str, list[ast.stmt]]) -> list[ast.stmt]:
+    """Return a definition and the statements of its module that it needs."""
+    needed = {definition: None}
+    waiting = [definition]
+    while waiting:
+        for name in sorted(_global_names(waiting.pop())):
+            for statement in bindings.get(name, ()):
+                if statement not in needed:
+                    needed[statement] = None
+                    waiting.append(statement)
+    return list(needed)
+
+
+def _global_names(statement: ast.stmt) -> set[str]:
+    """Return the names of its module that a statement uses, not those of its own scopes."""
+    names: set[str] = set()
+    tables = [symtable(ast.unparse(statement), "<statement>", "exec")]
+    while tables:
+        table = tables.pop()
+        tables.extend(table.get_children())
+        names |= {
+            symbol.get_name()
+            for symbol in table.get_symbols()
+            if symbol.is_global() and symbol.is_referenced()
+        }
+    return names
+
+
+def _imports(nodes: Iterable[ast.AST], package: str) -> Iterator[str]:
+    """Yield the absolute name of everything that the nodes import when they run."""
+    waiting = list(nodes)
+    while waiting:
+        match waiting.pop():
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=module, names=names, level=level):
+                origin = resolve_name("." * level + (module or ""), package)
+                yield from (f"{origin}.{alias.name}" for alias in names)
+            case ast.If(test=test, orelse=otherwise) if _is_type_checking(test):
+                waiting.extend(otherwise)
+            case node:
+                waiting.extend(
+                    child for child in ast.iter_child_nodes(node) if isinstance(child, _BLOCK)
+                )
+
+
+def _plain(nodes: Iterable[ast.AST]) -> str:
+    """Return trees as text without places, layout, empty fields and statements that do nothing."""
+    parts: list[str] = []
+    for node in nodes:
+        _write(node, parts)
+    return "".join(parts)
+
+
+def _write(node: object, parts: list[str]) -> None:
+    if not isinstance(node, ast.AST):
+        parts.append(repr(node))
+        return
+    if _does_nothing(node):
+        return
+    parts.append(f"{type(node).__name__}(")
+    for name, value in ast.iter_fields(node):
+        if isinstance(value, list):
+            if value:
+                parts.append(f"{name}:")
+            for item in value:
+                _write(item, parts)
+        elif value is not None:
+            parts.append(f"{name}=")
+            _write(value, parts)
+    parts.append(")")
+
+
+def _does_nothing(node: object) -> bool:
+    match node:
+        case ast.Pass() | ast.Expr(value=ast.Constant(value=str())):
+            return True
+        case ast.If(test=test, orelse=[]):
+            return _is_type_checking(test)
+        case _:
+            return False
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    return ast.unparse(test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
