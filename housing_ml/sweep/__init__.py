@@ -1,0 +1,41 @@
+"""The search for a model's best parameters, and what any driver of it returns."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from housing_ml.config import ModelName, Parameters
+
+TrialOutcome = Literal["complete", "pruned", "failed"]
+
+
+class SweepError(RuntimeError):
+    """A sweep without a single successful trial."""
+
+
+class Trial(BaseModel):
+    """One set of parameters, tried."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    number: int = Field(ge=0, description="Its place in the study, counted from 0.")
+    parameters: Parameters = Field(description="All parameters that were given to the model.")
+    state: TrialOutcome
+    wmape: float | None = Field(description="Mean over the folds; of complete trials only.")
+    fold_wmapes: tuple[float, ...] = Field(description="By fold, as far as the trial went.")
+    seconds: float = Field(ge=0)
+    reason: str = Field(description="Why it failed; empty otherwise.")
+
+
+class SweepResult(BaseModel):
+    """The best parameters, and every trial that led to them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    model: ModelName
+    best_parameters: Parameters
+    best_wmape: float | None = Field(description="Cross-validated; none when nothing was tried.")
+    trials: tuple[Trial, ...] = Field(description="In the order of their numbers.")
+    resumed: int = Field(ge=0, description="Trials that were in the study before.")
