@@ -1,0 +1,54 @@
+"""The library without Prefect: the stages of a retrain in memory, for a notebook."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from housing_ml.cluster_comparison import compare_clusters
+from housing_ml.config import FeatureParameters, RetrainConfig
+from housing_ml.contract import TARGET, ContractError, check, to_floats, to_matrix
+from housing_ml.imputer_comparison import compare_imputers
+from housing_ml.manifest import Provenance
+from housing_ml.selection import select_model
+from housing_ml.sweep.objective import Objective
+from housing_ml.sweep.optuna_driver import sweep
+from housing_ml.training import train
+
+if TYPE_CHECKING:
+    from housing_ml.bundle import Bundle
+    from housing_ml.contract import Frame
+
+
+def fit(frame: Frame, config: RetrainConfig | None = None) -> Bundle:
+    """Choose imputer, clusters, model and parameters as a retrain does, and train on all rows.
+
+    Nothing is held out and no file is written: keep rows back yourself to judge the bundle.
+
+    Args:
+        frame: raw columns and the target `median_house_value`.
+        config: what a retrain takes; its data, split, evaluation, gate and registry are not used.
+
+    Raises:
+        ContractError: when a column is missing, or a value breaks its rule.
+    """
+    config = config or RetrainConfig()
+    for breach in check(frame):
+        first = next(breach.violations())
+        raise ContractError(
+            f"{first.column}, row {first.row}: {first.value!r} {first.rule} "
+            f"({len(breach.rows)} such rows): mend or drop them"
+        )
+    raw, (y, _) = to_matrix(frame), to_floats(frame[TARGET])
+    imputer = compare_imputers(raw, config.imputation).chosen
+    clusters = compare_clusters(raw, y, imputer, config.features).chosen
+    features = FeatureParameters(imputer=imputer, clusters=clusters, seed=config.features.seed)
+    best = select_model(raw, y, features, config.selection)
+    objective = Objective(raw, y, features, best.winner, best.parameters, config.sweep)
+    parameters = sweep(objective).best_parameters
+    provenance = Provenance(
+        data_digest=hashlib.sha256(raw.tobytes() + y.tobytes()).hexdigest(),
+        rows=len(y),
+        synthetic=config.data.synthetic,
+    )
+    return train(raw, y, features, best.winner, parameters, config.training, provenance).bundle

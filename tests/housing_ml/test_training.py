@@ -1,0 +1,129 @@
+"""A trained model: the bundle agrees with scikit-learn, repeats itself, and learns no leak."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from housing_ml import training
+from housing_ml.bundle import Bundle
+from housing_ml.config import FeatureParameters, ModelName, TrainingConfig
+from housing_ml.contract import CATEGORIES, COLUMNS, TARGET, Matrix, to_matrix
+from housing_ml.manifest import Provenance
+from housing_ml.training import TrainedModel, TrainingError, train
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+FEATURES = FeatureParameters(imputer="median", clusters=5, seed=1)
+PROVENANCE = Provenance(data_digest="d" * 64, rows=1200, synthetic=False)
+SMALL: dict[str, Any] = {
+    "random_forest": {"n_estimators": 8},
+    "ridge": {},
+    "histogram_gradient_boosting": {"max_iter": 60, "learning_rate": 0.1},
+}
+
+
+def trained(
+    raw: Matrix, y: NDArray[np.float64], model: ModelName = "histogram_gradient_boosting"
+) -> TrainedModel:
+    config = TrainingConfig(folds=3, seed=7)
+    return train(raw, y, FEATURES, model, SMALL[model], config, PROVENANCE)
+
+
+def r2(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
+    return float(1 - np.square(actual - predicted).mean() / actual.var())
+
+
+@pytest.fixture(scope="module")
+def rows(housing_frame: pd.DataFrame) -> tuple[Matrix, NDArray[np.float64]]:
+    shuffled = housing_frame.sample(6000, random_state=0)
+    return to_matrix(shuffled), shuffled[TARGET].to_numpy()
+
+
+@pytest.mark.parametrize("model", ["histogram_gradient_boosting", "random_forest", "ridge"])
+def test_bundle_and_pipeline_predict_the_same_for_rows_that_are_new(
+    model: ModelName, rows: tuple[Matrix, NDArray[np.float64]]
+) -> None:
+    raw, y = rows
+    pipeline, bundle = trained(raw[:1200], y[:1200], model)
+    limits = bundle.manifest.price_range
+    expected = np.clip(pipeline.predict(raw[1200:]), limits.minimum, limits.maximum)
+    np.testing.assert_allclose(bundle.predict(raw[1200:]), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("model", ["histogram_gradient_boosting", "random_forest"])
+def test_the_same_rows_and_config_give_the_same_bundle_byte_for_byte(
+    model: ModelName, rows: tuple[Matrix, NDArray[np.float64]]
+) -> None:
+    raw, y = rows[0][:1200], rows[1][:1200]
+    first, second = (trained(raw, y, model).bundle for _ in range(2))
+    assert first.files() == second.files()
+    assert first.digest == second.digest
+    np.testing.assert_array_equal(first.predict(rows[0]), second.predict(rows[0]))
+
+
+def test_one_other_price_gives_another_bundle(rows: tuple[Matrix, NDArray[np.float64]]) -> None:
+    raw, y = rows[0][:1200], rows[1][:1200].copy()
+    before = trained(raw, y, "ridge").bundle.digest
+    y[600] += 1000
+    assert trained(raw, y, "ridge").bundle.digest != before
+
+
+def test_prices_at_random_cannot_be_predicted(rows: tuple[Matrix, NDArray[np.float64]]) -> None:
+    raw, y = rows
+    permuted = np.random.default_rng(0).permutation(y)
+    pipeline, bundle = trained(raw[:4000], permuted[:4000])
+    for predicted in (bundle.predict(raw[4000:]), pipeline.predict(raw[4000:])):
+        assert -0.25 < r2(permuted[4000:], predicted) < 0.02
+
+
+def test_real_prices_can_and_the_interval_covers_them(
+    rows: tuple[Matrix, NDArray[np.float64]],
+) -> None:
+    raw, y = rows
+    bundle = trained(raw[:4000], y[:4000]).bundle
+    assert r2(y[4000:], bundle.predict(raw[4000:])) > 0.75
+    lower, upper = bundle.predict_interval(raw[4000:]).T
+    inside = (lower <= y[4000:]) & (y[4000:] <= upper)
+    assert 0.87 < inside.mean() < 0.93
+    for category in np.unique(raw[4000:, -1]):
+        part = raw[4000:, -1] == category
+        assert part.sum() < 50 or inside[part].mean() > 0.82
+
+
+def test_the_manifest_says_what_training_saw(rows: tuple[Matrix, NDArray[np.float64]]) -> None:
+    raw, y = rows[0][:1200], rows[1][:1200]
+    manifest = trained(raw, y, "ridge").bundle.manifest
+    rooms = next(column for column in manifest.columns if column.name == "total_rooms")
+    bedrooms = next(column for column in manifest.columns if column.name == "total_bedrooms")
+    assert (rooms.minimum, rooms.maximum) == (raw[:, 3].min(), raw[:, 3].max())
+    assert bedrooms.missing_share == np.isnan(raw[:, 4]).mean() > 0
+    assert (manifest.price_range.minimum, manifest.price_range.maximum) == (y.min(), y.max())
+    assert manifest.provenance == PROVENANCE
+    assert manifest.libraries["scikit-learn"]
+
+
+def test_golden_rows_have_every_category_an_unknown_one_and_missing_bedrooms(
+    rows: tuple[Matrix, NDArray[np.float64]],
+) -> None:
+    golden = trained(rows[0][:1200], rows[1][:1200], "ridge").bundle.golden
+    assert set(golden.raw[:, -1]) == set(range(-1, len(CATEGORIES)))
+    assert np.isnan(golden.raw[:, COLUMNS.index("total_bedrooms")]).sum() >= 5
+    assert len(golden.raw) == 64
+
+
+def test_an_export_that_computes_otherwise_is_refused(
+    rows: tuple[Matrix, NDArray[np.float64]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slightly_off(self: Bundle, features: NDArray[np.float64]) -> tuple[Any, Any]:
+        price, spread = exact(self, features)
+        return (price, spread) if len(features) < 100 else (price * (1 + 2e-6), spread)
+
+    exact = Bundle.score
+    monkeypatch.setattr(training.Bundle, "score", slightly_off)
+    with pytest.raises(TrainingError, match=r"price is .* dollars, but scikit-learn's is"):
+        trained(rows[0][:1200], rows[1][:1200], "ridge")
