@@ -1,0 +1,236 @@
+"""What people read of a run: one summary in Markdown for the terminal, Prefect and MLflow.
+
+Pure: records in, text out. A comparison is a list of rows, each a mapping of titles to cells, so
+that the same rows become a Markdown table here and a table artifact in Prefect.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from housing_ml.evaluation import Evaluation
+    from housing_ml.gate import GateDecision
+    from housing_ml.records.features import ClusterReport
+    from housing_ml.records.imputation import ImputationReport
+    from housing_ml.records.release import RegisteredVersion, Stages
+    from housing_ml.records.selection import SelectionReport
+    from housing_ml.releases import Channels
+    from housing_ml.sweep import SweepResult
+
+Row = dict[str, str]
+
+SYNTHETIC_WARNING = (
+    "**Trained on a synthetic sample, not on real data.** Use it to try the platform, not to price "
+    "houses. It is never promoted over a model of real data."
+)
+
+_TITLES = {"rmse": "RMSE", "mae": "MAE", "r2": "R2", "mape": "MAPE", "wmape": "wMAPE"}
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return rows of the same titles as a Markdown table."""
+    if not rows:
+        return ""
+    lines = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
+    lines += ["| " + " | ".join(row.values()) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def amount(metric: str, value: float) -> str:
+    """Return a metric's value in its unit: dollars, a plain number, or percent."""
+    if metric in {"rmse", "mae"}:
+        return f"{value:,.0f} $"
+    return f"{value:.4f}" if metric == "r2" else f"{value:.2%}"
+
+
+def imputer_rows(report: ImputationReport) -> list[Row]:
+    """Return the comparison of imputers on masked known values."""
+    return [
+        {
+            "imputer": _marked(score.name, report.chosen),
+            "RMSE in rooms": f"{score.rmse:.1f}",
+            "spread over repeats": f"{score.rmse_std:.1f}",
+        }
+        for score in report.scores
+    ]
+
+
+def cluster_rows(report: ClusterReport) -> list[Row]:
+    """Return the comparison of numbers of clusters."""
+    return [
+        {
+            "clusters": _marked(str(score.clusters), str(report.chosen)),
+            "CV wMAPE": amount("wmape", score.cv_wmape),
+            "CV RMSE": amount("rmse", score.cv_rmse),
+            "silhouette": _optional(score.silhouette),
+            "Davies-Bouldin": _optional(score.davies_bouldin),
+            "inertia": _optional(score.inertia),
+        }
+        for score in report.scores
+    ]
+
+
+def model_rows(report: SelectionReport) -> list[Row]:
+    """Return the comparison of models, each with its best parameters, the best first."""
+    best = {score.model: score for score in reversed(report.candidates)}
+    return [
+        {
+            "model": _marked(score.model, report.winner),
+            "CV wMAPE": f"{score.validation.wmape:.2%} ± {score.validation_std.wmape:.2%}",
+            "CV RMSE": amount("rmse", score.validation.rmse),
+            "CV R2": amount("r2", score.validation.r2),
+            "training RMSE": amount("rmse", score.train.rmse),
+            "overfits": "yes" if score.overfitting else "no",
+            "seconds": f"{score.seconds:.1f}",
+        }
+        for score in sorted(best.values(), key=lambda score: score.validation.wmape)
+    ]
+
+
+def holdout_rows(evaluation: Evaluation, level: float) -> list[Row]:
+    """Return the figures on the holdout with their bootstrap intervals."""
+    rows = [
+        {
+            "holdout": title,
+            "value": amount(name, getattr(evaluation.metrics, name)),
+            "interval": " to ".join(amount(name, end) for end in evaluation.intervals[name]),
+        }
+        for name, title in _TITLES.items()
+    ]
+    others = {
+        f"coverage of the {level:.0%} interval": f"{evaluation.coverage:.1%}",
+        "mean width of it": amount("mae", evaluation.mean_width),
+    }
+    return rows + [
+        {"holdout": title, "value": value, "interval": ""} for title, value in others.items()
+    ]
+
+
+def gate_rows(decision: GateDecision) -> list[Row]:
+    """Return the gate's checks with their verdicts and reasons."""
+    return [
+        {
+            "check": f"{check.code} {check.title}",
+            "verdict": check.verdict,
+            "reason": f"{check.reason}. {check.fix}".removesuffix(" "),
+        }
+        for check in decision.checks
+    ]
+
+
+def comparisons(stages: Stages) -> dict[str, list[Row]]:
+    """Return every table of what led to a model, by name."""
+    level = stages.training.bundle.interval_level
+    return {
+        "imputers": imputer_rows(stages.imputation.report),
+        "clusters": cluster_rows(stages.features.report),
+        "models": model_rows(stages.selection.report),
+        "holdout": holdout_rows(stages.evaluation.evaluation, level),
+    }
+
+
+def description(stages: Stages) -> str:
+    """Return what a model is made of and how good it is, in Markdown."""
+    tables = {name: table(rows) for name, rows in comparisons(stages).items()}
+    raw, split = stages.ingestion, stages.split.report
+    quarantined = raw.quarantine.rows if raw.quarantine else 0
+    parts = [
+        SYNTHETIC_WARNING if raw.synthetic else "",
+        (
+            f"**Data**: {raw.data.rows:,} rows of {raw.source} ({quarantined:,} quarantined, "
+            f"{raw.repeated_rows:,} repeated): {split.train_rows:,} for training, "
+            f"{split.holdout_rows:,} held out."
+        ),
+        (
+            f"**Imputer**: {stages.imputation.report.chosen}; "
+            f"**clusters**: {stages.features.report.chosen}; "
+            f"**winner**: {stages.selection.report.winner}, by CV on the training rows."
+        ),
+        tables["models"],
+        _sweep_line(stages.sweep.result),
+        tables["holdout"],
+    ]
+    return _paragraphs(parts)
+
+
+def summary(stages: Stages, decision: GateDecision, outcome: str, reports: str) -> str:
+    """Return what a retrain did: data, comparisons, figures on the holdout, verdict, next step."""
+    parts = [
+        "# Retrain",
+        description(stages),
+        f"**Gate**: {decision}.",
+        table(gate_rows(decision)),
+        f"**Outcome**: {outcome}",
+        f"**Figures**: {reports}",
+        "**Next**: `make serve` and ask for a price, or `housing status`."
+        if decision.promote
+        else "**Next**: `housing status` shows the champion that stays.",
+    ]
+    return _paragraphs(parts)
+
+
+def outcome(registered: RegisteredVersion, decision: GateDecision) -> str:
+    """Return in a sentence what became of the model."""
+    if decision.promote:
+        return f"{registered} is the champion, published for the service."
+    return f"{registered} is a challenger; the champion stays."
+
+
+def status_document(channels: Channels) -> dict[str, Any]:
+    """Return what `housing status --json` prints: each channel's release; champion may be null."""
+    releases = {name: msgspec.to_builtins(release) for name, release in channels.channels.items()}
+    return {"champion": None, **releases}
+
+
+def status_table(document: dict[str, Any]) -> str:
+    """Return the channels and their releases for a person."""
+    return table(
+        [
+            {
+                "channel": channel,
+                "version": release["version"],
+                "model": release["model"],
+                **{
+                    _TITLES[name]: amount(name, release["metrics"][name])
+                    for name in ("rmse", "r2", "mape", "wmape")
+                },
+                "data": f"{release['data']['rows']:,} rows"
+                + (" (synthetic)" if release["data"]["synthetic"] else ""),
+                "promoted": release["promoted_at"][:16].replace("T", " "),
+            }
+            for channel, release in document.items()
+            if release is not None
+        ]
+    )
+
+
+def _paragraphs(parts: Sequence[str]) -> str:
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def _sweep_line(sweep: SweepResult) -> str:
+    if sweep.best_wmape is None:
+        return "**Sweep**: none; the selected parameters are used."
+    finished = sum(trial.state == "complete" for trial in sweep.trials)
+    best = ", ".join(f"{name} {_short(value)}" for name, value in sweep.best_parameters.items())
+    return (
+        f"**Sweep**: {len(sweep.trials)} trials ({finished} complete), "
+        f"best CV wMAPE {sweep.best_wmape:.2%} with {best}."
+    )
+
+
+def _marked(name: str, chosen: str) -> str:
+    return f"**{name}**" if name == chosen else name
+
+
+def _optional(value: float | None) -> str:
+    return "" if value is None else f"{value:,.3g}"
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
