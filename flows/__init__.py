@@ -1,0 +1,1 @@
+"""Chains of tasks, without logic of their own."""

@@ -1,0 +1,90 @@
+"""The main job: raw data to a model that is promoted when it passes the gate."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from housing_ml import tasks
+from housing_ml.artifacts import Progress
+from housing_ml.config import RetrainConfig
+from housing_ml.orchestration import result_storage, run_stage, session
+from housing_ml.promotion import baseline, is_champion
+from housing_ml.records.release import RegisteredVersion, RetrainResult, Stages
+from housing_ml.registry import holds
+from housing_ml.releases import open_releases, read_channels
+from housing_ml.settings import Settings
+from housing_ml.source import locate
+
+STAGES = 10
+
+
+@flow(name="retrain")
+def retrain(config: RetrainConfig = RetrainConfig()) -> RetrainResult:  # noqa: B008 - frozen
+    """Turn raw data into a model, and promote it when it passes the gate.
+
+    Args:
+        config: What may be turned; the defaults train a good model.
+    """
+    progress = Progress(STAGES)
+    stages = _train(config, progress)
+    return _release(stages, _register(stages, config, progress), config, progress)
+
+
+def _train(config: RetrainConfig, progress: Progress) -> Stages:
+    source = locate(config.data, Settings())
+    raw = progress.run(tasks.ingestion, config.data, *source)
+    sides = progress.run(tasks.split, raw.data, config.split)
+    imputation = progress.run(tasks.imputation, sides.train, config.imputation)
+    features = progress.run(tasks.features, sides.train, imputation.report.chosen, config.features)
+    fixed = (sides.train, features.parameters)
+    selection = progress.run(tasks.selection, *fixed, config.selection)
+    winner, selected = selection.report.winner, selection.report.parameters
+    sweep = progress.run(tasks.sweep, *fixed, winner, selected, config.sweep)
+    best = sweep.result.best_parameters
+    trained = progress.run(
+        tasks.training, *fixed, winner, best, config.training, synthetic=raw.synthetic
+    )
+    evaluated = progress.run(tasks.evaluation, trained, sides.holdout, config.evaluation)
+    return Stages(
+        ingestion=raw,
+        split=sides,
+        imputation=imputation,
+        features=features,
+        selection=selection,
+        sweep=sweep,
+        training=trained,
+        evaluation=evaluated,
+    )
+
+
+def _register(stages: Stages, config: RetrainConfig, progress: Progress) -> RegisteredVersion:
+    registered = progress.run(tasks.registration, stages, config)
+    if holds(registered, Settings()):
+        return registered
+    return run_stage(tasks.registration.with_options(refresh_cache=True), stages, config)
+
+
+def _release(
+    stages: Stages, registered: RegisteredVersion, config: RetrainConfig, progress: Progress
+) -> RetrainResult:
+    channels, _ = read_channels(open_releases(Settings()))
+    digest = stages.training.bundle.digest
+    decision = progress.run(
+        tasks.gate,
+        stages.training,
+        stages.evaluation,
+        stages.split.holdout,
+        baseline(channels, digest),
+        config.gate,
+    )
+    if not is_champion(channels, digest):
+        tasks.promotion(registered, stages.training, stages.evaluation, decision)
+    return tasks.report(stages, registered, decision)
+
+
+def run_retrain(
+    config: RetrainConfig, settings: Settings, *, refresh: bool = False, verbose: bool = False
+) -> RetrainResult:
+    """Run the flow from a program: on the configured Prefect server, or on one of its own."""
+    with session(refresh=refresh, verbose=verbose):
+        return retrain.with_options(result_storage=result_storage(settings))(config)

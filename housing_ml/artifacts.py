@@ -1,0 +1,59 @@
+"""What a run shows in Prefect's UI: progress, a table per comparison, figures and the summary."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+
+from prefect.artifacts import (
+    create_image_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+
+from housing_ml.orchestration import run_stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from uuid import UUID
+
+    from prefect import Task
+
+    from housing_ml.report import Row
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Progress:
+    """A progress bar in the UI that grows with each of the flow's stages."""
+
+    def __init__(self, stages: int) -> None:
+        self._stages = stages
+        self._done = 0
+        self._artifact = cast("UUID", create_progress_artifact(0.0, description="Stages done"))
+
+    def run(self, task: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a stage as `run_stage` does, and move the bar."""
+        result = run_stage(task, *args, **kwargs)
+        self._done += 1
+        update_progress_artifact(self._artifact, 100 * self._done / self._stages)
+        return result
+
+
+def show_report(
+    summary: str, tables: Mapping[str, Sequence[Row]], figures: Mapping[str, bytes]
+) -> None:
+    """Show a run's Markdown summary, its tables and its PNG figures, by name."""
+    create_markdown_artifact(summary, key="summary", description="What the run did")
+    for name, rows in tables.items():
+        create_table_artifact([*rows], key=_key(name), description=f"Comparison: {name}")
+    for name, picture in figures.items():
+        url = f"data:image/png;base64,{b64encode(picture).decode()}"
+        create_image_artifact(url, key=f"figure-{_key(name)}", description=name.replace("_", " "))
+
+
+def _key(name: str) -> str:
+    return name.replace("_", "-")

@@ -1,0 +1,361 @@
+"""The stages as cached Prefect tasks: read references, call one pure function, store what it made.
+
+Between stages travel small frozen records that refer to immutable data, never frames. A stage
+imports the code it runs inside its body: what it reaches from there is what its cache depends on,
+and a run whose stages are all cached stays light.
+"""
+# ruff: noqa: PLC0415 - see above
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prefect import task
+
+from housing_ml.atomic import write_atomically
+from housing_ml.caching import stage
+from housing_ml.config import (
+    DataConfig,
+    EvaluationConfig,
+    FeatureConfig,
+    FeatureParameters,
+    GateConfig,
+    ImputationConfig,
+    ImputerName,
+    ModelName,
+    Parameters,
+    RetrainConfig,
+    SelectionConfig,
+    SplitConfig,
+    SweepConfig,
+    TrainingConfig,
+)
+from housing_ml.contract import TARGET, to_matrix
+from housing_ml.gate import GateDecision
+from housing_ml.records.evaluation import EvaluationResult
+from housing_ml.records.features import FeaturesResult
+from housing_ml.records.imputation import ImputationResult
+from housing_ml.records.release import Baseline, RegisteredVersion, RetrainResult, Stages
+from housing_ml.records.selection import SelectionResult
+from housing_ml.records.split import SplitResult
+from housing_ml.records.sweep import SweepOutcome
+from housing_ml.records.training import BundleRef, TrainingResult
+from housing_ml.settings import Settings
+from housing_ml.storage import ArtifactRef, DatasetRef, Store, open_store
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from housing_ml.bundle import Bundle
+    from housing_ml.contract import Matrix
+    from housing_ml.records.ingestion import IngestResult
+
+
+@stage(retries=2, timeout_seconds=600)
+def ingestion(
+    config: DataConfig,
+    address: str,
+    expected_sha256: str | None,
+    version: str,  # noqa: ARG001 - part of the key
+) -> IngestResult:
+    """Read the source, check it against the contract, and store typed rows.
+
+    `version` changes when the source's content does, and the cached result with it.
+    """
+    from housing_ml.ingest import ingest, ingest_synthetic
+
+    store = open_store(Settings())
+    if config.synthetic:
+        return ingest_synthetic(config, store)
+    return ingest(config, address, expected_sha256, store)
+
+
+@stage(timeout_seconds=300)
+def split(data: DatasetRef, config: SplitConfig) -> SplitResult:
+    """Hold rows out by their identity."""
+    from housing_ml.split import split as split_rows
+
+    store = open_store(Settings())
+    train, holdout, report = split_rows(store.get_frame(data), config)
+    return SplitResult(
+        train=store.put_frame(train), holdout=store.put_frame(holdout), report=report
+    )
+
+
+@stage(timeout_seconds=900)
+def imputation(train: DatasetRef, config: ImputationConfig) -> ImputationResult:
+    """Compare the imputers on masked known values of the training rows."""
+    from housing_ml import plots
+    from housing_ml.imputer_comparison import compare_imputers
+
+    store = open_store(Settings())
+    raw, _ = _labelled(store, train)
+    report = compare_imputers(raw, config)
+    figures = {"imputers": plots.imputer_comparison(report)}
+    return ImputationResult(report=report, figures=_store_figures(store, figures))
+
+
+@stage(timeout_seconds=900)
+def features(train: DatasetRef, imputer: ImputerName, config: FeatureConfig) -> FeaturesResult:
+    """Compare numbers of clusters by cross-validated model error."""
+    from housing_ml import plots
+    from housing_ml.cluster_comparison import compare_clusters
+
+    store = open_store(Settings())
+    report = compare_clusters(*_labelled(store, train), imputer, config)
+    return FeaturesResult(
+        report=report,
+        parameters=FeatureParameters(imputer=imputer, clusters=report.chosen, seed=config.seed),
+        figures=_store_figures(store, {"clusters": plots.cluster_comparison(report)}),
+    )
+
+
+@stage(timeout_seconds=3600)
+def selection(
+    train: DatasetRef, features: FeatureParameters, config: SelectionConfig
+) -> SelectionResult:
+    """Cross-validate every candidate model."""
+    from housing_ml import plots
+    from housing_ml.selection import select_model
+
+    store = open_store(Settings())
+    report = select_model(*_labelled(store, train), features, config)
+    figures = {"models": plots.model_comparison(report)}
+    return SelectionResult(report=report, figures=_store_figures(store, figures))
+
+
+@stage(retries=1, timeout_seconds=12 * 3600)
+def sweep(
+    train: DatasetRef,
+    features: FeatureParameters,
+    model: ModelName,
+    parameters: Parameters,
+    config: SweepConfig,
+) -> SweepOutcome:
+    """Search for the winner's best parameters."""
+    from housing_ml import plots
+    from housing_ml.sweep.objective import Objective
+    from housing_ml.sweep.optuna_driver import sweep as run_sweep
+
+    settings = Settings()
+    store = open_store(settings)
+    objective = Objective(*_labelled(store, train), features, model, parameters, config)
+    result = run_sweep(objective, settings.optuna_url, objective.digest(train.sha256))
+    figures = {"sweep": plots.sweep_history(result)} if result.trials else {}
+    return SweepOutcome(result=result, figures=_store_figures(store, figures))
+
+
+@stage(timeout_seconds=3600)
+def training(  # noqa: PLR0913 - the choices of the stages before, each from its own
+    train: DatasetRef,
+    features: FeatureParameters,
+    model: ModelName,
+    parameters: Parameters,
+    config: TrainingConfig,
+    *,
+    synthetic: bool,
+) -> TrainingResult:
+    """Fit the chosen model on all training rows, with its prediction interval."""
+    from housing_ml.manifest import Provenance
+    from housing_ml.pipeline_file import pipeline_to_bytes
+    from housing_ml.training import train as fit
+
+    store = open_store(Settings())
+    provenance = Provenance(data_digest=train.sha256, rows=train.rows, synthetic=synthetic)
+    trained = fit(*_labelled(store, train), features, model, parameters, config, provenance)
+    manifest = trained.bundle.manifest
+    return TrainingResult(
+        bundle=BundleRef(
+            digest=trained.bundle.digest,
+            files={
+                name: store.put_bytes(content, f"-{name}")
+                for name, content in trained.bundle.files().items()
+            },
+            model=manifest.model,
+            feature_fingerprint=manifest.feature_fingerprint,
+            interval_level=manifest.interval.level,
+            data_digest=train.sha256,
+            rows=train.rows,
+            synthetic=synthetic,
+        ),
+        pipeline=store.put_bytes(pipeline_to_bytes(trained.pipeline), ".skops"),
+    )
+
+
+@stage(timeout_seconds=900)
+def evaluation(
+    trained: TrainingResult, holdout: DatasetRef, config: EvaluationConfig
+) -> EvaluationResult:
+    """Judge the model on the holdout, which nothing before has seen."""
+    from housing_ml import plots
+    from housing_ml.evaluation import evaluate, permutation_importance
+
+    store = open_store(Settings())
+    raw, actual = _labelled(store, holdout)
+    bundle = load(store, trained.bundle)
+    prediction = bundle.predict_matrix(raw)
+    result = evaluate(raw, actual, prediction, config)
+    importances = permutation_importance(
+        lambda rows: bundle.predict_matrix(rows).price, raw, actual, repeats=2, seed=config.seed
+    )
+    figures = {
+        "predicted_against_actual": plots.predicted_against_actual(actual, prediction.price),
+        "residual_map": plots.residual_map(raw, actual, prediction.price),
+        "importance": plots.importance(importances),
+        "error_by_slice": plots.error_by_slice(result),
+    }
+    return EvaluationResult(
+        evaluation=result,
+        skew=_skew(store, trained, raw, prediction.price),
+        predictions=_store_predictions(store, holdout, prediction.price),
+        figures=_store_figures(store, figures),
+    )
+
+
+@stage(timeout_seconds=300)
+def gate(
+    trained: TrainingResult,
+    evaluated: EvaluationResult,
+    holdout: DatasetRef,
+    baseline: Baseline | None,
+    config: GateConfig,
+) -> GateDecision:
+    """Decide whether the model may replace the baseline, judged anew on the same holdout."""
+    from housing_ml.champion_comparison import compare_with_champion
+    from housing_ml.gate import Champion, GateEvidence, decide
+    from housing_ml.releases import open_releases
+
+    settings = Settings()
+    store = open_store(settings)
+    load(store, trained.bundle)  # raises unless the stored bundle repeats its golden rows
+    champion = None
+    if baseline is not None:
+        difference = compare_with_champion(
+            store.get_frame(evaluated.predictions),
+            _labelled(store, holdout)[0],
+            baseline.bundle,
+            open_releases(settings),
+            config,
+        )
+        champion = Champion(
+            version=baseline.version,
+            synthetic=baseline.synthetic,
+            same_content=baseline.bundle == trained.bundle.digest,
+            difference=difference,
+        )
+    evidence = GateEvidence(
+        evaluation=evaluated.evaluation,
+        interval_level=trained.bundle.interval_level,
+        skew=evaluated.skew,
+        golden_replayed=True,
+        synthetic=trained.bundle.synthetic,
+        champion=champion,
+    )
+    return decide(evidence, config)
+
+
+@stage(retries=2, timeout_seconds=900)
+def registration(stages: Stages, config: RetrainConfig) -> RegisteredVersion:
+    """Register the model in MLflow with all that led to it; the same content registers once."""
+    from housing_ml.registry import register
+
+    settings = Settings()
+    return register(stages, config, open_store(settings), settings)
+
+
+@task
+def promotion(
+    registered: RegisteredVersion,
+    trained: TrainingResult,
+    evaluated: EvaluationResult,
+    decision: GateDecision,
+) -> None:
+    """Promote a model that passed the gate; record another one as challenger."""
+    from housing_ml.promotion import promote, reject
+
+    if decision.promote:
+        promote(registered, trained, evaluated, decision, Settings())
+    else:
+        reject(registered, decision, Settings())
+
+
+@task
+def report(stages: Stages, registered: RegisteredVersion, decision: GateDecision) -> RetrainResult:
+    """Write summary and figures to the reports folder, and show them in Prefect."""
+    from housing_ml.artifacts import show_report
+    from housing_ml.report import comparisons, gate_rows, outcome, summary
+
+    settings = Settings()
+    store = open_store(settings)
+    folder = settings.reports_path / f"version-{registered.version}"
+    text = summary(stages, decision, outcome(registered, decision), str(folder))
+    figures = {name: store.get_bytes(ref) for name, ref in stages.figures().items()}
+    for name, picture in figures.items():
+        write_atomically(folder / f"{name}.png", picture)
+    write_atomically(folder / "summary.md", text.encode())
+    show_report(text, comparisons(stages) | {"gate": gate_rows(decision)}, figures)
+    return RetrainResult(
+        version=registered.version,
+        bundle=registered.bundle_digest,
+        promoted=decision.promote,
+        decision=decision,
+        evaluation=stages.evaluation.evaluation,
+        winner=stages.selection.report.winner,
+        parameters=stages.sweep.result.best_parameters,
+        synthetic=stages.ingestion.synthetic,
+        reports=str(folder),
+        summary=text,
+    )
+
+
+def load(store: Store, ref: BundleRef) -> Bundle:
+    """Return the stored bundle, which has proved itself.
+
+    Raises:
+        BundleError: when it does not repeat its golden rows.
+        StorageError: when a file of it is missing or damaged.
+    """
+    from housing_ml.bundle import Bundle
+
+    return Bundle({name: store.get_bytes(file) for name, file in ref.files.items()})
+
+
+def _skew(store: Store, trained: TrainingResult, raw: Matrix, price: NDArray[np.float64]) -> float:
+    """Return the largest relative difference between the bundle's and the pipeline's prices."""
+    import numpy as np
+
+    from housing_ml.pipeline_file import pipeline_from_bytes
+
+    pipeline = pipeline_from_bytes(store.get_bytes(trained.pipeline))
+    limits = load(store, trained.bundle).manifest.price_range
+    expected = np.clip(pipeline.predict(raw), limits.minimum, limits.maximum)
+    return float(np.max(np.abs(price - expected) / expected))
+
+
+def _store_predictions(store: Store, holdout: DatasetRef, price: NDArray[np.float64]) -> DatasetRef:
+    """Store identity hash, actual and predicted price of each row of the holdout."""
+    import pandas as pd
+
+    from housing_ml.split import identity_hash
+
+    frame = store.get_frame(holdout)
+    return store.put_frame(
+        pd.DataFrame(
+            {
+                "identity": identity_hash(frame, salt=""),
+                "actual": frame[TARGET],
+                "predicted": price,
+            }
+        )
+    )
+
+
+def _labelled(store: Store, ref: DatasetRef) -> tuple[Matrix, NDArray[np.float64]]:
+    """Return raw rows (rows, 9) and prices (rows,) in dollars."""
+    frame = store.get_frame(ref)
+    return to_matrix(frame), frame[TARGET].to_numpy()
+
+
+def _store_figures(store: Store, figures: dict[str, bytes]) -> dict[str, ArtifactRef]:
+    return {name: store.put_bytes(picture, ".png") for name, picture in figures.items()}
