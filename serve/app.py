@@ -1,0 +1,156 @@
+"""The app: every part is made once here and handed to whoever needs it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from litestar import Litestar
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.plugins.core import MsgspecDIPlugin
+
+from serve import logs, openapi
+from serve.access import Access
+from serve.edge import Edge
+from serve.last_good import LastGood
+from serve.metrics import Metrics
+from serve.model_store import ModelStore
+from serve.prediction_log import PredictionLog
+from serve.predictor import Predictor
+from serve.problems import on_exception, on_http_exception
+from serve.rate_limit import RateLimit
+from serve.request_body import ServiceRequest
+from serve.routes import health, model, webhook
+from serve.security import KEY_HEADER, ApiKeys
+from serve.settings import Settings, from_environment
+from serve.sources import ReleaseChannel, open_storage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from litestar.plugins import PluginProtocol
+    from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
+
+    from serve.schemas import Dependency
+
+
+class Service(Litestar):
+    """The Litestar app inside its edge."""
+
+    edge: Edge
+
+    async def __call__(
+        self,
+        scope: Scope | LifeSpanScope,
+        receive: Receive | LifeSpanReceive,
+        send: Send | LifeSpanSend,
+    ) -> None:
+        """Answer one exchange."""
+        if scope["type"] == "http":
+            await self.edge(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+    async def inside(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as Litestar would without the edge."""
+        await super().__call__(scope, receive, send)
+
+    @staticmethod
+    def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
+        """Leave out Litestar's plugins for pydantic and attrs: half a second and 20 MB at start."""
+        return [*plugins, MsgspecDIPlugin()]
+
+
+class _Parts:
+    """What lives as long as the app."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.metrics = Metrics()
+        storage = open_storage(settings.releases)
+        self.store = ModelStore(
+            settings.channel,
+            ReleaseChannel(storage, settings.channel),
+            LastGood(settings.state, settings.channel),
+            self.metrics,
+            settings.poll_seconds,
+        )
+        self.log = (
+            PredictionLog(settings, storage.write, self.metrics)
+            if settings.prediction_log
+            else None
+        )
+        self.predictor = Predictor(self.store, self.log, self.metrics)
+        rate = settings.requests_per_second
+        self.limit = RateLimit(rate, settings.state / "rate-limit") if rate else None
+
+    def dependencies(self) -> dict[str, Dependency]:
+        """Return how each dependency was when it was last used."""
+        found = self.store.dependencies()
+        return found | {"prediction log": self.log.dependency()} if self.log else found
+
+    @asynccontextmanager
+    async def running(self, _: Litestar) -> AsyncIterator[None]:
+        """Run the parts' threads while the app runs; flush the log at the end."""
+        await asyncio.to_thread(self.store.start)
+        if self.log:
+            self.log.start()
+        yield
+        await asyncio.to_thread(self._stop)
+
+    def _stop(self) -> None:
+        self.store.stop()
+        self.predictor.close()
+        if self.log:
+            self.log.stop()
+        if self.limit:
+            self.limit.close()
+
+
+def create_app(settings: Settings | None = None) -> Service:
+    """Return the app that the settings describe; from the environment when none are given.
+
+    Raises:
+        SettingsError: when the environment's settings do not fit.
+    """
+    settings = settings or from_environment()
+    logs.configure(settings.log_level)
+    parts = _Parts(settings)
+    keys = ApiKeys(settings.api_keys)
+    app = Service(
+        route_handlers=_routers(parts, settings, keys),
+        lifespan=[parts.running],
+        request_class=ServiceRequest,
+        exception_handlers={HTTPException: on_http_exception, Exception: on_exception},
+        openapi_config=openapi.config(keys=bool(keys)),
+        cors_config=_cors(settings),
+        state=State({"body_limit": settings.body_limit}),
+        logging_config=None,
+        debug=False,
+    )
+    app.edge = Edge(app.inside, parts.metrics, settings)
+    return app
+
+
+def _routers(parts: _Parts, settings: Settings, keys: ApiKeys) -> list[Any]:
+    access = Access(keys, parts.limit)
+    routers = [
+        model.router(parts.predictor, parts.store, parts.metrics, access, keys=bool(keys)),
+        health.router(parts.store, parts.metrics, parts.dependencies),
+    ]
+    if settings.webhook_secret:
+        routers.append(webhook.router(parts.store, settings.webhook_secret))
+    return routers
+
+
+def _cors(settings: Settings) -> CORSConfig | None:
+    if not settings.cors_origins:
+        return None
+    return CORSConfig(
+        allow_origins=settings.cors_origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Content-Type", KEY_HEADER, "X-Request-ID"],
+        expose_headers=["X-Request-ID", "Retry-After"],
+    )

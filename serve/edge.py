@@ -1,0 +1,91 @@
+"""What every answer gets, whatever route or error made it: an id, headers, a measure, a log line.
+
+One layer around the whole app, since it also covers what no middleware sees (unknown paths), and
+since a layer for each of these costs 20 to 70 microseconds a request.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+    from serve.metrics import Metrics
+    from serve.settings import Settings
+
+_CLIENT_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_SLOW_SECONDS = 0.25
+_HEADERS = [
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'self'; frame-ancestors 'none'; base-uri 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+]
+_TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+
+logger = structlog.get_logger(__name__)
+
+
+class Edge:
+    """Handles one exchange around `app`."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, settings: Settings) -> None:
+        self._app = app
+        production = settings.environment == "production"
+        self._metrics = metrics
+        self._headers = [*_HEADERS, _TRANSPORT_SECURITY] if production else _HEADERS
+        self._log_all = settings.log_level == "debug"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; its id is `scope["state"]["request_id"]`."""
+        started = time.perf_counter()
+        request_id = _request_id(scope["headers"])
+        scope["state"]["request_id"] = request_id.decode()
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                own = [*self._headers, (b"x-request-id", request_id)]
+                message["headers"] = [*message["headers"], *own]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        finally:
+            self._record(scope, status, time.perf_counter() - started)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        route = scope.get("path_template", "unmatched")
+        self._metrics.answered(route, status, seconds)
+        if status >= 500 or seconds > _SLOW_SECONDS:
+            log = logger.warning
+        elif status >= 400:
+            log = logger.info
+        elif self._log_all:
+            log = logger.debug
+        else:
+            return
+        log(
+            "request",
+            request_id=scope["state"]["request_id"],
+            method=scope["method"],
+            route=route,
+            status=status,
+            milliseconds=round(1000 * seconds, 2),
+        )
+
+
+def _request_id(headers: list[tuple[bytes, bytes]]) -> bytes:
+    for name, value in headers:
+        if name == b"x-request-id" and _CLIENT_ID.fullmatch(value):
+            return value
+    return secrets.token_hex(8).encode()

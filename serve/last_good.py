@@ -1,0 +1,61 @@
+"""The last bundle that proved itself, on this machine's disk, for when no source answers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from housing_ml.bundle import Bundle, BundleError, load_bundle
+from housing_ml.releases import Release
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class LastGood:
+    """One bundle per channel in `folder`; the workers of a machine share it."""
+
+    def __init__(self, folder: Path, channel: str) -> None:
+        self._bundles = folder / "last-good" / channel
+        self._pointer = self._bundles / "release.json"
+
+    def save(self, bundle: Bundle, release: Release) -> None:
+        """Keep this bundle and forget the others.
+
+        Raises:
+            BundleError, OSError: when it cannot be written; what was there stays.
+        """
+        target = self._bundles / release.bundle
+        if not target.exists():
+            try:
+                bundle.save(target)
+            except BundleError:
+                if not target.exists():  # else another worker was quicker
+                    raise
+        new = self._pointer.with_suffix(f".{os.getpid()}")
+        new.write_bytes(msgspec.json.encode(release))
+        new.replace(self._pointer)
+        for other in self._bundles.iterdir():
+            if other.is_dir() and other != target:
+                shutil.rmtree(other, ignore_errors=True)
+
+    def load(self) -> tuple[Bundle, Release] | None:
+        """Return what was kept, verified anew; None when nothing was.
+
+        Raises:
+            BundleError, OSError, msgspec.MsgspecError: when it is damaged; it is removed.
+        """
+        if not self._pointer.exists():
+            return None
+        try:
+            release = msgspec.json.decode(self._pointer.read_bytes(), type=Release)
+            bundle = load_bundle(self._bundles / release.bundle)
+            if bundle.digest != release.bundle:
+                raise BundleError(f"the last good bundle is not {release.bundle}")
+        except Exception:
+            shutil.rmtree(self._bundles, ignore_errors=True)
+            raise
+        return bundle, release

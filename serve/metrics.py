@@ -1,0 +1,133 @@
+"""What Prometheus reads. One object per app, so that two apps in a process do not share figures.
+
+With several workers, `PROMETHEUS_MULTIPROC_DIR` (set by `serve.server`) makes the figures of all
+of them one.
+"""
+
+from __future__ import annotations
+
+import collections
+import os
+from typing import TYPE_CHECKING
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+from housing_ml.contract import COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from serve.schemas import FieldError
+
+_LATENCY_BUCKETS = (
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+)
+
+
+class Metrics:
+    """The service's figures, and how they are counted."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._observers: dict[tuple[str, int], Histogram] = {}
+        self._counters: dict[str, Counter] = {}
+        self.latency = Histogram(
+            "housing_request_seconds",
+            "Time to answer.",
+            ["route", "status"],
+            buckets=_LATENCY_BUCKETS,
+            registry=self.registry,
+        )
+        self.predictions = Counter(
+            "housing_predictions",
+            "Block groups priced.",
+            ["version", "channel"],
+            registry=self.registry,
+        )
+        self.validation_errors = Counter(
+            "housing_validation_errors",
+            "Offending fields of requests.",
+            ["field"],
+            registry=self.registry,
+        )
+        self.reloads = Counter(
+            "housing_model_reloads",
+            "Attempts to load a new version.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.model = Gauge(
+            "housing_model_info",
+            "1 for the version that answers.",
+            ["version", "channel"],
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
+        self.log_lost = Counter(
+            "housing_predictions_not_logged",
+            "Predictions that the log does not hold.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.log_shipments = Counter(
+            "housing_log_shipments",
+            "Segments moved to storage.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.log_depth = Gauge(
+            "housing_log_queue_depth",
+            "Predictions that wait to be logged.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """Count one answer and its time."""
+        observer = self._observers.get((route, status))
+        if observer is None:
+            observer = self._observers[route, status] = self.latency.labels(route, str(status))
+        observer.observe(seconds)
+
+    def predicted(self, version: str, channel: str, rows: int) -> None:
+        """Count block groups that were priced."""
+        counter = self._counters.get(version)
+        if counter is None:
+            counter = self._counters[version] = self.predictions.labels(version, channel)
+        counter.inc(rows)
+
+    def not_logged(self, reason: str, predictions: int) -> None:
+        """Count predictions that were made and not logged."""
+        self.log_lost.labels(reason).inc(predictions)
+
+    def refused(self, errors: Iterable[FieldError]) -> None:
+        """Count offending fields by the contract's names, and all other faults as `body`."""
+        names = collections.Counter(error.path.rpartition(".")[2] for error in errors)
+        for name, count in names.items():
+            self.validation_errors.labels(name if name in COLUMNS else "body").inc(count)
+
+    def text(self) -> bytes:
+        """Return all figures in Prometheus' text format."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self.registry)
+        merged = CollectorRegistry()
+        multiprocess.MultiProcessCollector(merged)
+        return generate_latest(merged)

@@ -1,0 +1,68 @@
+"""Every error as problem details (RFC 9457): one shape, no stack trace."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from serve.schemas import FieldError, Problem
+
+MEDIA_TYPE = "application/problem+json"
+
+logger = structlog.get_logger(__name__)
+
+
+class ProblemError(HTTPException):
+    """An answer other than success, and what the client can do about it."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        *,
+        errors: list[FieldError] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail=detail, status_code=status, headers=headers)
+        self.errors = errors
+
+
+def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    """Answer a ProblemError, or Litestar's own 404, 405 and the like."""
+    status = HTTPStatus(error.status_code)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, ProblemError):
+        return on_exception(request, error)
+    errors = error.errors if isinstance(error, ProblemError) else None
+    return _respond(request, status, error.detail, errors, error.headers)
+
+
+def on_exception(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Answer what nobody foresaw with a 500; the trace goes to the log only."""
+    logger.error("unexpected_error", request_id=_request_id(request), exc_info=error)
+    detail = "Something unforeseen went wrong here; the log has it under the request id."
+    return _respond(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail, None, None)
+
+
+def _respond(
+    request: Request[Any, Any, Any],
+    status: HTTPStatus,
+    detail: str,
+    errors: list[FieldError] | None,
+    headers: dict[str, str] | None,
+) -> Response[Problem]:
+    problem = Problem(
+        title=status.phrase,
+        status=status,
+        detail=detail,
+        request_id=_request_id(request),
+        errors=errors,
+    )
+    return Response(problem, status_code=status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _request_id(request: Request[Any, Any, Any]) -> str:
+    return str(request.scope["state"].get("request_id", ""))

@@ -1,0 +1,1 @@
+"""The routes: each makes its handlers from the parts that they need."""

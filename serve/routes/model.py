@@ -1,0 +1,77 @@
+"""Prices, their reasons, and the model that gives them."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from litestar import Router, get, post
+
+from serve import openapi
+from serve.problems import ProblemError
+from serve.request_body import ServiceRequest, StrictJson
+from serve.schemas import (
+    MAX_EXPLAINED,
+    MAX_INSTANCES,
+    ExplanationRequest,
+    ExplanationResponse,
+    ModelResponse,
+    PredictionRequest,
+    PredictionResponse,
+)
+
+if TYPE_CHECKING:
+    from serve.access import Access
+    from serve.metrics import Metrics
+    from serve.model_store import ModelStore
+    from serve.predictor import Predictor
+
+
+def router(
+    predictor: Predictor, store: ModelStore, metrics: Metrics, access: Access, *, keys: bool
+) -> Router:
+    """Return the routes below `/api/v1`."""
+    predictions = StrictJson(PredictionRequest, MAX_INSTANCES, metrics)
+    explanations = StrictJson(ExplanationRequest, MAX_EXPLAINED, metrics)
+
+    @post(
+        "/predict",
+        status_code=HTTPStatus.OK,
+        responses=openapi.BODY_PROBLEMS,
+        operation_class=openapi.PREDICTION_OPERATION,
+    )
+    async def predict(request: ServiceRequest, body: bytes) -> PredictionResponse:
+        """Price 1 to 1,000 block groups."""
+        document = await predictions.read(request, body)
+        return await predictor.predict(document.instances)
+
+    @post(
+        "/explain",
+        status_code=HTTPStatus.OK,
+        responses=openapi.BODY_PROBLEMS,
+        operation_class=openapi.EXPLANATION_OPERATION,
+    )
+    async def explain(request: ServiceRequest, body: bytes) -> ExplanationResponse:
+        """Say how much each group of inputs adds to the price of 1 to 10 block groups.
+
+        The contributions are exact Shapley values: they and the base price sum to the prediction.
+        Each block group costs 512 predictions.
+        """
+        document = await explanations.read(request, body)
+        return await predictor.explain(document.instances)
+
+    @get("/model", responses=openapi.API_PROBLEMS, sync_to_thread=False)
+    def model() -> ModelResponse:
+        """Tell which model answers now, what it is worth and where it came from."""
+        if store.current is None:
+            detail = "No model has been loaded yet."
+            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "1"})
+        return store.current.describe()
+
+    return Router(
+        "/api/v1",
+        route_handlers=[predict, explain, model],
+        before_request=access,
+        tags=["model"],
+        security=[{openapi.KEY_SCHEME: []}] if keys else None,
+    )

@@ -1,0 +1,153 @@
+"""What the API takes and answers. Every bound of a block group comes from the contract."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from housing_ml.contract import BlockGroup
+
+MAX_INSTANCES = 1000
+MAX_EXPLAINED = 10
+
+
+class PredictionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Block groups to price."""
+
+    instances: Annotated[
+        list[BlockGroup],
+        Meta(min_length=1, max_length=MAX_INSTANCES, description="1 to 1,000 block groups."),
+    ]
+
+
+class ExplanationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Block groups whose prices are to be explained."""
+
+    instances: Annotated[
+        list[BlockGroup],
+        Meta(min_length=1, max_length=MAX_EXPLAINED, description="1 to 10 block groups."),
+    ]
+
+
+class PredictionInterval(msgspec.Struct, frozen=True):
+    """Bounds that hold the true price in a share `level` of such block groups."""
+
+    lower: Annotated[float, Meta(description="Dollars.")]
+    upper: Annotated[float, Meta(description="Dollars.")]
+    level: Annotated[float, Meta(description="Share of true prices inside, such as 0.9.")]
+
+
+class PredictedPrice(msgspec.Struct, frozen=True):
+    """The price of one block group."""
+
+    prediction_id: Annotated[str, Meta(description="Names this prediction in the log.")]
+    predicted_price: Annotated[
+        float, Meta(description="Dollars, clipped to the prices that the training data reach.")
+    ]
+    prediction_interval: PredictionInterval
+    warnings: Annotated[
+        list[str], Meta(description="Inputs beyond what training saw; the price is less certain.")
+    ]
+
+
+class PredictionResponse(msgspec.Struct, frozen=True):
+    """One prediction per instance, in the order of the request, all by one model."""
+
+    predictions: list[PredictedPrice]
+    model_version: str
+    channel: str
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """Why one price is what it is: `base_price` and all contributions sum to it."""
+
+    predicted_price: Annotated[float, Meta(description="Dollars.")]
+    base_price: Annotated[float, Meta(description="Mean price of the reference block groups.")]
+    contributions: Annotated[
+        dict[str, float], Meta(description="Dollars that each group of features adds or takes.")
+    ]
+
+
+class ExplanationResponse(msgspec.Struct, frozen=True):
+    """One explanation per instance, in the order of the request."""
+
+    explanations: list[Explanation]
+    model_version: str
+    channel: str
+
+
+class ModelResponse(msgspec.Struct, frozen=True):
+    """The model that answers now, and where it came from."""
+
+    model_version: str
+    channel: str
+    bundle_digest: Annotated[str, Meta(description="SHA-256 of the bundle's manifest.")]
+    metrics: dict[str, float]
+    data_digest: Annotated[str, Meta(description="SHA-256 of the training data.")]
+    synthetic: Annotated[bool, Meta(description="Trained on the generated sample.")]
+    feature_fingerprint: str
+    loaded_at: Annotated[str, Meta(description="Time in UTC, ISO 8601.")]
+    loaded_from: Annotated[str, Meta(description="The release storage, or the local last good.")]
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """One field that breaks one rule."""
+
+    path: Annotated[str, Meta(examples=["instances[0].longitude"])]
+    value: Annotated[Any, Meta(description="What was sent, shortened when it is long.")]
+    rule: Annotated[str, Meta(examples=["must be a number from -124.5 to -114.1 degrees"])]
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An error, as RFC 9457 describes problem details."""
+
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    type: str = "about:blank"
+    errors: Annotated[
+        list[FieldError] | None, Meta(description="Every offending field of the request.")
+    ] = None
+    errors_omitted: Annotated[
+        int, Meta(description="Offending fields beyond those that are listed.")
+    ] = 0
+
+
+class Alive(msgspec.Struct, frozen=True):
+    """The process answers."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """A model has proved itself and answers."""
+
+    model_version: str
+    channel: str
+    status: Literal["ready"] = "ready"
+
+
+class Dependency(msgspec.Struct, frozen=True):
+    """One thing that the service uses, as it was when it was last used."""
+
+    state: Literal["ok", "degraded"]
+    detail: str
+    milliseconds: Annotated[
+        float | None, Meta(description="How long its last use took; null before the first.")
+    ] = None
+
+
+class DeepHealth(msgspec.Struct, frozen=True):
+    """Every dependency; degraded is not down."""
+
+    status: Literal["ok", "degraded"]
+    dependencies: dict[str, Dependency]
+
+
+class Announcement(msgspec.Struct, frozen=True):
+    """An announced release will be looked for at once."""
+
+    status: Literal["checking"] = "checking"

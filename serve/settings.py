@@ -1,0 +1,97 @@
+"""What an operator may set of the service, from the environment: `HOUSING_SERVE_<NAME>`.
+
+Read by msgspec and not by pydantic-settings, whose import alone costs a quarter of a second.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "HOUSING_SERVE_"
+_SHA256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+_Count = Annotated[int, Meta(ge=1)]
+_Positive = Annotated[float, Meta(gt=0)]
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the message names the variable and what it needs."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker's settings; every worker of a service has the same."""
+
+    environment: Literal["development", "production"] = "development"
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8000
+    workers: _Count = 1
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    releases: str = ".housing/storage/releases"
+    """Where releases are published: a folder. The prediction log goes there too."""
+    channel: str = "champion"
+    state: Path = Path(".housing/service")
+    """Folder of this machine's own state: the last good bundles, the segments of the log."""
+    poll_seconds: _Positive = 1.0
+    webhook_secret: str | None = None
+    """Shared with MLflow's webhook (or another sender) that announces a promotion."""
+
+    api_keys: dict[str, _SHA256] = {}
+    """SHA-256 of each caller's key: `name:digest,name:digest`."""
+    requests_per_second: Annotated[float, Meta(ge=0)] = 0.0
+    """Sustained rate that each key may ask for, over all workers of a machine; 0 is no limit."""
+    cors_origins: list[str] = []
+    body_limit: _Count = 1_048_576
+    """Longest request body in bytes."""
+
+    prediction_log: bool = True
+    log_queue: _Count = 100_000
+    """Predictions that may wait to be logged; more are counted and not logged."""
+    log_flush_seconds: _Positive = 0.5
+    """`kill -9` loses at most what was predicted in this time."""
+    log_segment_seconds: _Positive = 300.0
+    """A segment is moved to storage as Parquet when it is this old."""
+
+
+def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings that the environment gives.
+
+    Raises:
+        SettingsError: when a value does not fit, or a production service would be open to all.
+    """
+    given: dict[str, Any] = {}
+    for field in msgspec.structs.fields(Settings):
+        if text := environ.get(PREFIX + field.name.upper(), "").strip():
+            given[field.name] = _convert(field, text)
+    settings = Settings(**given)
+    if settings.environment == "production" and not settings.api_keys:
+        raise SettingsError(
+            f"{PREFIX}ENVIRONMENT is production, so {PREFIX}API_KEYS is needed: "
+            "name:SHA-256 of the key, several separated by commas"
+        )
+    return settings
+
+
+def _convert(field: msgspec.structs.FieldInfo, text: str) -> Any:
+    try:
+        return msgspec.convert(
+            _split(field.name, text), field.type, strict=False, dec_hook=lambda kind, raw: kind(raw)
+        )
+    except ValueError as error:
+        raise SettingsError(f"{PREFIX}{field.name.upper()}: {error}") from None
+
+
+def _split(name: str, text: str) -> Any:
+    if name == "cors_origins":
+        return [part.strip() for part in text.split(",")]
+    if name == "api_keys":
+        pairs = [part.strip().rpartition(":") for part in text.split(",")]
+        return {owner: digest for owner, _, digest in pairs}
+    return text
