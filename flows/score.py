@@ -1,0 +1,73 @@
+"""Price files of any size with the model of a release channel.
+
+Each file of the source is a task of its own. They run one after another, since one file keeps all
+cores of a machine busy; over many machines, give the flow a task runner that has them:
+
+    score.with_options(task_runner=DaskTaskRunner(address="tcp://scheduler:8786"))(source, target)
+"""
+
+from __future__ import annotations
+
+import time
+from functools import reduce
+from operator import add
+from typing import Any
+
+import msgspec
+from prefect import flow, task
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from housing_ml.batch_scoring import ScoreReport, claim, score_file
+from housing_ml.bundle import Bundle
+from housing_ml.orchestration import session
+from housing_ml.releases import (
+    Channel,
+    Release,
+    ReleaseError,
+    fetch_bundle,
+    open_releases,
+    read_channels,
+)
+from housing_ml.settings import Settings
+
+
+@task(task_run_name="score {file}", retries=1, persist_result=False)
+def score_one(file: str, target: str, digest: str) -> ScoreReport:
+    """Price one file with the published bundle of that digest; finished parts are kept."""
+    return score_file(file, target, Bundle(fetch_bundle(open_releases(Settings()), digest)))
+
+
+_one_by_one: Any = ThreadPoolTaskRunner(max_workers=1)  # Prefect's own types do not fit here
+
+
+@flow(name="score", task_runner=_one_by_one, persist_result=False)
+def score(source: str, target: str, channel: Channel = "champion") -> ScoreReport:
+    """Price every row of a CSV or Parquet file, or of a folder of them.
+
+    Args:
+        source: Path or gs:// address of a .csv or .parquet file, or of a folder of them.
+        target: Folder for the results: a new one, or that of a run that was stopped.
+        channel: Release channel whose model is used.
+    """
+    started = time.perf_counter()
+    digest = _release(channel).bundle
+    files = claim(source, target, digest)
+    found = score_one.map(files, target, digest).result()
+    report = reduce(add, found, ScoreReport(target))
+    return msgspec.structs.replace(report, seconds=time.perf_counter() - started)
+
+
+def run_score(
+    source: str, target: str, channel: Channel = "champion", *, verbose: bool = False
+) -> ScoreReport:
+    """Run the flow from a program: on the configured Prefect server, or on one of its own."""
+    with session(verbose=verbose):
+        return score(source, target, channel)
+
+
+def _release(channel: Channel) -> Release:
+    channels, _ = read_channels(open_releases(Settings()))
+    found = channels.channels.get(channel)
+    if found is None:
+        raise ReleaseError(f"the channel {channel} is empty: train a model with `housing retrain`")
+    return found

@@ -1,0 +1,211 @@
+"""Files in, priced parts out: all rows, in order, whatever happens on the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from housing_ml import table_chunks
+from housing_ml.batch_scoring import PRICES, ScoreError, score
+from housing_ml.config import FeatureParameters, TrainingConfig
+from housing_ml.contract import COLUMNS, TARGET, ContractError, to_matrix
+from housing_ml.manifest import Provenance
+from housing_ml.releases import LocalReleases, Release, TrainingData, move_channels, publish_bundle
+from housing_ml.training import train
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from housing_ml.bundle import Bundle
+
+
+@pytest.fixture(scope="module")
+def bundle(housing_frame: pd.DataFrame) -> Bundle:
+    rows = housing_frame[::20]
+    return train(
+        to_matrix(rows),
+        rows[TARGET].to_numpy(),
+        FeatureParameters(imputer="median", clusters=0),
+        "histogram_gradient_boosting",
+        {"max_iter": 10},
+        TrainingConfig(folds=2),
+        Provenance(data_digest="0" * 64, rows=len(rows), synthetic=False),
+    ).bundle
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_chunks, "CHUNK_ROWS", 1000)
+    monkeypatch.setattr(table_chunks, "CHUNK_BYTES", 60_000)
+
+
+def scored(target: Path) -> pd.DataFrame:
+    read = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+    parts = sorted(item for item in target.iterdir() if item.suffix in read)
+    return pd.concat([read[part.suffix](part) for part in parts], ignore_index=True)
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_every_row_keeps_its_place_and_columns_and_gets_the_bundles_price(
+    suffix: str, housing_frame: pd.DataFrame, bundle: Bundle, tmp_path: Path
+) -> None:
+    rows = housing_frame[:3500].assign(name="a place")
+    source, target = tmp_path / f"rows{suffix}", tmp_path / "out"
+    rows.to_csv(source, index=False) if suffix == ".csv" else rows.to_parquet(source)
+
+    report = score(str(source), str(target), bundle)
+
+    assert (report.rows, report.rejected, report.resumed) == (3500, 0, 0)
+    assert report.parts > 3
+    found = scored(target)
+    pd.testing.assert_frame_equal(found[list(rows)], rows, check_dtype=False)
+    expected = bundle.predict_matrix(to_matrix(rows))
+    np.testing.assert_array_equal(found[list(PRICES)], np.column_stack(expected).round(2))
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_rows_that_break_the_contract_are_named_and_have_no_price(
+    suffix: str, housing_frame: pd.DataFrame, bundle: Bundle, tmp_path: Path
+) -> None:
+    rows = housing_frame[:2500].astype({"population": object})
+    rows.loc[1234, "households"] = 0
+    rows.loc[1234, "ocean_proximity"] = "MOON"
+    rows.loc[2345, "population"] = "many"
+    rows.loc[7, "total_bedrooms"] = None
+    source, target = tmp_path / f"rows{suffix}", tmp_path / "out"
+    if suffix == ".csv":
+        rows.to_csv(source, index=False)
+    else:
+        rows.astype({"population": str}).to_parquet(source)
+
+    report = score(str(source), str(target), bundle)
+
+    assert (report.rows, report.rejected) == (2500, 2)
+    errors = pd.concat(map(pd.read_csv, sorted((target / "_errors").iterdir())))
+    assert errors[["row", "column"]].to_numpy().tolist() == [
+        [1234, "households"],
+        [1234, "ocean_proximity"],
+        [2345, "population"],
+    ]
+    assert "must be a number from 1 to 100000 persons" in errors["rule"].tolist()
+    found = scored(target)
+    assert np.flatnonzero(found["predicted_price"].isna()).tolist() == [1234, 2345]
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_a_run_that_was_stopped_goes_on_where_it_stopped(
+    housing_frame: pd.DataFrame, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target, whole = tmp_path / "rows.parquet", tmp_path / "out", tmp_path / "whole"
+    rows = housing_frame[:4500].copy()
+    rows.loc[10, "households"] = -1
+    rows.to_parquet(source)
+    score(str(source), str(whole), bundle)
+    predict, calls = bundle.predict_matrix, iter(range(2))
+
+    def stopped(raw: np.ndarray) -> object:
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        return predict(raw)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bundle, "predict_matrix", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            score(str(source), str(target), bundle)
+    report = score(str(source), str(target), bundle)
+
+    assert (report.rows, report.rejected, report.parts, report.resumed) == (4500, 1, 5, 2)
+    pd.testing.assert_frame_equal(scored(target), scored(whole))
+
+
+def test_a_folder_is_priced_file_by_file(
+    housing_frame: pd.DataFrame, bundle: Bundle, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    housing_frame[:100].to_parquet(folder / "b.parquet")
+    housing_frame[100:150].to_csv(folder / "a.csv", index=False)
+    (folder / "notes.txt").write_text("not a table")
+
+    report = score(str(folder), str(tmp_path / "out"), bundle)
+
+    assert (report.rows, report.parts) == (150, 2)
+    names = sorted(item.name for item in (tmp_path / "out").glob("[!_]*"))
+    assert names == ["a-00000.csv", "b-00000.parquet"]
+
+
+def test_a_target_of_another_job_is_left_alone(
+    housing_frame: pd.DataFrame, bundle: Bundle, tmp_path: Path
+) -> None:
+    housing_frame[:10].to_parquet(tmp_path / "one.parquet")
+    housing_frame[:20].to_parquet(tmp_path / "two.parquet")
+    score(str(tmp_path / "one.parquet"), str(tmp_path / "out"), bundle)
+
+    with pytest.raises(ScoreError, match="another source or model: name a new folder"):
+        score(str(tmp_path / "two.parquet"), str(tmp_path / "out"), bundle)
+    with pytest.raises(ScoreError, match="holds other files"):
+        score(str(tmp_path / "two.parquet"), str(tmp_path), bundle)
+    assert len(scored(tmp_path / "out")) == 10
+
+
+def test_a_source_that_cannot_be_used_is_one_clear_error(
+    housing_frame: pd.DataFrame, bundle: Bundle, tmp_path: Path
+) -> None:
+    housing_frame[:5].drop(columns="households").to_parquet(tmp_path / "short.parquet")
+    housing_frame[:5].assign(lower=1).to_parquet(tmp_path / "twice.parquet")
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 and no more")
+    (tmp_path / "empty.csv").write_bytes(b"")
+    (tmp_path / "ragged.csv").write_text(",".join(COLUMNS) + "\n1,2\n")
+
+    def scoring(name: str) -> None:
+        score(str(tmp_path / name), str(tmp_path / f"out-{name}"), bundle)
+
+    with pytest.raises(ContractError, match=r"short\.parquet: missing column households"):
+        scoring("short.parquet")
+    with pytest.raises(ContractError, match="column lower is there twice, or is a result's"):
+        scoring("twice.parquet")
+    for name in ("broken.parquet", "empty.csv", "ragged.csv"):
+        with pytest.raises(ScoreError, match=f"{name}: cannot be scored"):
+            scoring(name)
+    with pytest.raises(ScoreError, match="file, or a folder of them"):
+        scoring("nowhere.csv")
+    with pytest.raises(ScoreError, match="no path and no gs:// address"):
+        score("ftp://host/rows.csv", str(tmp_path / "out"), bundle)
+
+
+def test_the_flow_prices_with_the_model_of_the_channel(
+    housing_frame: pd.DataFrame,
+    bundle: Bundle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    prefect_server: str,
+) -> None:
+    from flows.score import run_score  # noqa: PLC0415 - imports Prefect
+
+    assert prefect_server
+    monkeypatch.setenv("HOUSING_HOME", str(tmp_path / "home"))
+    releases = LocalReleases(tmp_path / "home" / "storage" / "releases")
+    publish_bundle(releases, bundle.digest, bundle.files())
+    release = Release(
+        version="1",
+        bundle=bundle.digest,
+        model="histogram_gradient_boosting",
+        metrics={},
+        data=TrainingData(digest="0" * 64, rows=1, synthetic=False),
+        promoted_at="",
+        promoted_by="",
+        reason="",
+    )
+    move_channels(releases, lambda _: {"champion": release}, if_generation=0)
+    housing_frame[:300].to_parquet(tmp_path / "rows.parquet")
+
+    report = run_score(str(tmp_path / "rows.parquet"), str(tmp_path / "out"))
+
+    assert (report.rows, report.rejected) == (300, 0)
+    expected = bundle.predict(housing_frame[:300]).round(2)
+    np.testing.assert_array_equal(scored(tmp_path / "out")["predicted_price"], expected)
