@@ -3,9 +3,8 @@
 Only what a benchmark of a JSON service needs: responses with a Content-Length, no redirects.
 
     >>> import asyncio
-    >>> result = asyncio.run(run("127.0.0.1", 8000, post("/echo", b"{}"), 16, 5.0))  # doctest: +SKIP
-    >>> result.requests_per_second  # doctest: +SKIP
-    9801.2
+    result = asyncio.run(run("127.0.0.1", 8000, post("/echo", b"{}"), 16, 5.0))
+    result.requests_per_second
 """
 
 from __future__ import annotations
@@ -82,7 +81,7 @@ class _Connection(asyncio.Protocol):
             self.closing = True
             self.transport.close()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         self.result.broken_connections += not self.closing
         if not self.done.done():
             self.done.set_result(None)
@@ -100,7 +99,7 @@ def _content_length(head: bytes) -> int:
 
 
 async def run(host: str, port: int, request: bytes, connections: int, seconds: float) -> LoadResult:
-    """Send `request` over and over on each of `connections` for `seconds`; return what came back."""
+    """Send `request` over and over on each connection for `seconds`; return what came back."""
     loop = asyncio.get_running_loop()
     result = LoadResult()
     started = time.perf_counter()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from litestar.plugins import PluginProtocol
-    from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
+    from litestar.types import Receive, Scope, Send
 
     from serve.schemas import Dependency
 
@@ -42,12 +42,7 @@ class Service(Litestar):
 
     edge: Edge
 
-    async def __call__(
-        self,
-        scope: Scope | LifeSpanScope,
-        receive: Receive | LifeSpanReceive,
-        send: Send | LifeSpanSend,
-    ) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one exchange."""
         if scope["type"] == "http":
             await self.edge(scope, receive, send)

@@ -17,9 +17,12 @@ class CircuitOpenError(RuntimeError):
 
 
 class CircuitBreaker:
-    """Lets calls through until `failures` in a row failed, then one per pause, which doubles.
+    """Lets calls through until `failures` in a row failed, then one per pause.
 
-    For one calling thread; other threads may read its state.
+    The pause doubles from the first to the second of `pauses`, in seconds.
+
+    For one calling thread; other threads may read its state. An error of the kinds `alive` is
+    told, but does not count: by it the source shows that it is there.
 
         >>> breaker = CircuitBreaker("storage", failures=1)
         >>> breaker.call(lambda: 42)
@@ -32,16 +35,17 @@ class CircuitBreaker:
         self,
         name: str,
         *,
+        alive: tuple[type[Exception], ...] = (),
         failures: int = 3,
-        pause: float = 2.0,
-        longest_pause: float = 30.0,
+        pauses: tuple[float, float] = (2.0, 30.0),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.last_error: str | None = None
         self.last_seconds: float | None = None
+        self._alive = alive
         self._failures = failures
-        self._pauses = (pause, longest_pause)
+        self._pauses = pauses
         self._clock = clock
         self._failed = 0
         self._open_until = 0.0
@@ -76,8 +80,11 @@ class CircuitBreaker:
             self.last_seconds = self._clock() - started
 
     def _fail(self, error: Exception) -> None:
-        self._failed += 1
         self.last_error = f"{type(error).__name__}: {error}"
+        if isinstance(error, self._alive):
+            self._failed = 0
+            return
+        self._failed += 1
         pause, longest = self._pauses
         doublings = min(max(0, self._failed - self._failures), 16)
         self._open_until = self._clock() + min(longest, pause * 2**doublings)

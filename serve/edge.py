@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from litestar.types import ASGIApp, Message, Receive, Scope, Send
+    from collections.abc import Iterable
+
+    from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
 
     from serve.metrics import Metrics
     from serve.settings import Settings
@@ -43,7 +45,7 @@ class Edge:
         self._headers = [*_HEADERS, _TRANSPORT_SECURITY] if production else _HEADERS
         self._log_all = settings.log_level == "debug"
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         """Answer one request; its id is `scope["state"]["request_id"]`."""
         started = time.perf_counter()
         request_id = _request_id(scope["headers"])
@@ -63,7 +65,7 @@ class Edge:
         finally:
             self._record(scope, status, time.perf_counter() - started)
 
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+    def _record(self, scope: HTTPScope, status: int, seconds: float) -> None:
         route = scope.get("path_template", "unmatched")
         self._metrics.answered(route, status, seconds)
         if status >= 500 or seconds > _SLOW_SECONDS:
@@ -84,7 +86,7 @@ class Edge:
         )
 
 
-def _request_id(headers: list[tuple[bytes, bytes]]) -> bytes:
+def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     for name, value in headers:
         if name == b"x-request-id" and _CLIENT_ID.fullmatch(value):
             return value

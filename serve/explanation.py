@@ -66,7 +66,8 @@ def _column_masks() -> NDArray[np.bool_]:
         ]
     )
     subsets = np.arange(2 ** len(GROUPS))
-    return (subsets[:, None] >> owners[None, :] & 1).astype(np.bool_)
+    present: NDArray[np.bool_] = (subsets[:, None] >> owners[None, :] & 1) == 1
+    return present
 
 
 def _shapley_weights() -> Matrix:

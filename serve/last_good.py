@@ -52,10 +52,13 @@ class LastGood:
             return None
         try:
             release = msgspec.json.decode(self._pointer.read_bytes(), type=Release)
-            bundle = load_bundle(self._bundles / release.bundle)
-            if bundle.digest != release.bundle:
-                raise BundleError(f"the last good bundle is not {release.bundle}")
+            return _verified(load_bundle(self._bundles / release.bundle), release), release
         except Exception:
             shutil.rmtree(self._bundles, ignore_errors=True)
             raise
-        return bundle, release
+
+
+def _verified(bundle: Bundle, release: Release) -> Bundle:
+    if bundle.digest != release.bundle:
+        raise BundleError(f"the last good bundle is not {release.bundle}")
+    return bundle

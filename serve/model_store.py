@@ -11,17 +11,20 @@ import random
 import threading
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import structlog
 
 from housing_ml.bundle import Bundle, BundleError
-from housing_ml.releases import Release
+from housing_ml.releases import Release, ReleaseError
 from serve.circuit_breaker import CircuitBreaker, CircuitOpenError
+from serve.deadline import Deadline
 from serve.schemas import Dependency, ModelResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from serve.last_good import LastGood
     from serve.metrics import Metrics
     from serve.sources import Source
@@ -29,8 +32,14 @@ if TYPE_CHECKING:
 _FIRST_LOOK_SECONDS = 1.0
 """A source that takes longer at the start is overtaken by the last good bundle."""
 
+_LATEST_SECONDS = 5.0
+_FETCH_SECONDS = 60.0
+"""A source that takes longer for one answer has failed."""
+
 _REJECTED_SECONDS = (5.0, 60.0)
 """A rejected release is tried again after the first pause, which doubles up to the second."""
+
+T = TypeVar("T")
 
 logger = structlog.get_logger(__name__)
 
@@ -82,7 +91,8 @@ class ModelStore:
         self._last_good = last_good
         self._metrics = metrics
         self._poll_seconds = poll_seconds
-        self._breaker = CircuitBreaker(source.name)
+        self._breaker = CircuitBreaker(source.name, alive=(ReleaseError,))
+        self._deadline = Deadline()
         self._rejected = _Rejected()
         self._woken = threading.Event()
         self._looked = threading.Event()
@@ -130,38 +140,36 @@ class ModelStore:
             except Exception:  # the thread must live
                 logger.exception("model_store_error")
             self._looked.set()
-            self._woken.wait(self._poll_seconds * random.uniform(0.8, 1.2))
+            self._woken.wait(self._poll_seconds * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
             self._woken.clear()
 
     def _look(self) -> None:
         failed_before = self._breaker.last_error is not None
         try:
-            release = self._breaker.call(self._source.latest)
-            if release is None or self._is_current(release) or self._rejected.waits(release):
-                return
-            files = self._breaker.call(lambda: self._source.fetch(release))
+            release = self._ask(self._source.latest, _LATEST_SECONDS)
+            if release and not self._is_current(release) and not self._rejected.waits(release):
+                self._try(release)
         except CircuitOpenError:
             return
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a source may fail in any way
             if not failed_before:
                 logger.warning("source_failing", source=self._source.name, error=str(error))
-            return
-        self._try(release, files)
+
+    def _ask(self, function: Callable[[], T], seconds: float) -> T:
+        return self._breaker.call(lambda: self._deadline.call(function, seconds))
 
     def _is_current(self, release: Release) -> bool:
         return self.current is not None and self.current.release == release
 
-    def _try(self, release: Release, files: dict[str, bytes]) -> None:
+    def _try(self, release: Release) -> None:
         started = time.perf_counter()
         try:
-            bundle = Bundle(files)
-            if bundle.digest != release.bundle:
-                raise BundleError(f"the bundle is {bundle.digest}, not {release.bundle}")
-            _warm_up(bundle)
-        except BundleError as error:
+            files = self._ask(lambda: self._source.fetch(release), _FETCH_SECONDS)
+            bundle = _proven(files, release)
+        except (BundleError, ReleaseError) as error:
             self._rejected.add(release, str(error))
             self._metrics.reloads.labels("rejected").inc()
-            logger.error("release_rejected", version=release.version, error=str(error))
+            logger.error("release_rejected", version=release.version, error=str(error))  # noqa: TRY400
             return
         self._swap(bundle, release, self._source.name)
         seconds = round(time.perf_counter() - started, 3)
@@ -177,7 +185,7 @@ class ModelStore:
         try:
             found = self._last_good.load()
         except (BundleError, OSError, msgspec.MsgspecError) as error:
-            logger.error("last_good_unusable", error=str(error))
+            logger.error("last_good_unusable", error=str(error))  # noqa: TRY400 - the error says all
             return
         if found and self.current is None:
             bundle, release = found
@@ -218,9 +226,17 @@ class _Rejected:
         return release == self._release and time.monotonic() < self._next_try
 
 
-def _warm_up(bundle: Bundle) -> None:
-    """Use the paths of one row and of many once, so that no request pays for a first use."""
+def _proven(files: dict[str, bytes], release: Release) -> Bundle:
+    """Return the release's bundle after every check, with each of its paths used once.
+
+    Raises:
+        BundleError: when it is not what was released, or does not compute what training did.
+    """
+    bundle = Bundle(files)
+    if bundle.digest != release.bundle:
+        raise BundleError(f"the bundle is {bundle.digest}, not {release.bundle}")
     golden = bundle.golden.raw
     bundle.predict_matrix(golden[:1])
     bundle.predict_matrix(golden.repeat(-(-512 // len(golden)), axis=0))
     bundle.warnings_for(golden[:1])
+    return bundle

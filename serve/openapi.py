@@ -54,7 +54,7 @@ def problems(*statuses: HTTPStatus) -> dict[int, ResponseSpec]:
         status.value: ResponseSpec(
             schemas.Problem,
             generate_examples=False,
-            media_type=MEDIA_TYPE,  # type: ignore[arg-type]
+            media_type=MEDIA_TYPE,
             description=status.phrase,
         )
         for status in statuses
@@ -82,7 +82,7 @@ EXPLANATION_OPERATION: type[Operation] = _ExplanationOperation
 
 
 def config(*, keys: bool) -> OpenAPIConfig:
-    """Return Litestar's configuration of the document and the page; `keys` when callers need one."""
+    """Return how Litestar documents the API; `keys` when callers need one."""
     scheme = SecurityScheme(type="apiKey", name=KEY_HEADER, security_scheme_in="header")
     return OpenAPIConfig(
         title="Housing prices",
@@ -123,7 +123,7 @@ class _Document(JsonRenderPlugin):
 class _Page(OpenAPIRenderPlugin):
     """The page for people, and its two files."""
 
-    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+    def render(self, *_: object) -> bytes:
         return (_PAGES / "docs.html").read_bytes()
 
     def receive_router(self, router: Router) -> None:

@@ -1,9 +1,9 @@
 """Every prediction, off the response path: a bounded queue, local segments, Parquet in storage.
 
 `offer` costs a microsecond and never waits. One thread moves the queue to a segment every flush
-interval, so that `kill -9` loses at most that; when the disk is full they wait in the queue. Another
-moves finished segments to storage, also those of a process that died, and tries again later when
-storage is out.
+interval, so that `kill -9` loses at most that; when the disk is full they wait in the queue.
+Another moves finished segments to storage, also those of a process that died, and tries again
+later when storage is out.
 """
 
 from __future__ import annotations
@@ -55,7 +55,6 @@ class PredictionLog:
         self._segment: SegmentWriter | None = None
         self._write_error: str | None = None
         self._ship_error: str | None = None
-        metrics.log_depth.set_function(lambda: self._waiting)
         self._writer = threading.Thread(target=self._write, name="prediction-log", daemon=True)
         self._shipper = threading.Thread(target=self._ship, name="log-shipper", daemon=True)
 
@@ -101,6 +100,7 @@ class PredictionLog:
                 for entry in entries:
                     self._queue.popleft()
                     self._waiting -= len(entry.ids)
+        self._metrics.log_depth.set(self._waiting)
         segment = self._segment
         if segment and (
             segment.size >= _SEGMENT_BYTES
@@ -114,7 +114,7 @@ class PredictionLog:
             self._segment.append(entries)
         except OSError as error:
             if self._write_error is None:
-                logger.error("prediction_log_failing", error=str(error), folder=str(self._folder))
+                logger.error("prediction_log_failing", error=str(error))  # noqa: TRY400 - once, no trace
             self._write_error = str(error)
             return False
         if self._write_error is not None:
@@ -137,7 +137,7 @@ class PredictionLog:
         for path in sorted(self._folder.glob(f"*{SUFFIX}")):
             try:
                 self._ship_one(path)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - storage may fail in any way
                 self._metrics.log_shipments.labels("failed").inc()
                 self._ship_error = f"storage: {error}"
                 logger.warning("prediction_log_not_shipped", segment=path.name, error=str(error))

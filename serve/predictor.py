@@ -87,7 +87,7 @@ class Predictor:
             return
         try:
             answers = self._answer([waiting.places for waiting in open_requests])
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - each request answers for it
             for waiting in open_requests:
                 waiting.answer.set_exception(error)
             return

@@ -1,4 +1,4 @@
-"""Reading a request's body: its length, time and media type, and then every rule of the contract."""
+"""Reading a request's body: its length, time and media type, then every rule of the contract."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,14 +49,19 @@ def sign(secret: str, delivery: str, timestamp: str, body: bytes) -> str:
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
-def is_signed(
-    secret: str, headers: Mapping[str, str], body: bytes, now: float | None = None
-) -> bool:
+class Signature(NamedTuple):
+    """What the headers of an announcement say: its signature, its id and its time in seconds."""
+
+    value: str
+    delivery: str
+    timestamp: str
+
+
+def is_signed(secret: str, signature: Signature, body: bytes, now: float | None = None) -> bool:
     """Tell whether an announcement is authentic and fresh: signed within the last 5 minutes."""
-    timestamp = headers.get("x-mlflow-timestamp", "")
-    expected = sign(secret, headers.get("x-mlflow-delivery-id", ""), timestamp, body)
-    signature = headers.get("x-mlflow-signature", "")
-    if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
+    expected = sign(secret, signature.delivery, signature.timestamp, body)
+    if not hmac.compare_digest(expected.encode(), signature.value.encode("utf-8", "replace")):
         return False
     moment = time.time() if now is None else now
-    return timestamp.isdecimal() and abs(moment - int(timestamp)) <= _LONGEST_DELAY
+    sent = signature.timestamp
+    return sent.isdecimal() and abs(moment - int(sent)) <= _LONGEST_DELAY

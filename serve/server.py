@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 
 import uvicorn
 
-from serve.settings import PREFIX, SettingsError, from_environment
+from serve.settings import PREFIX, Settings, SettingsError, from_environment
 
 _DRAIN_SECONDS = 20
 
@@ -22,22 +23,28 @@ def main(host: str | None = None, port: int | None = None, workers: int | None =
     try:
         settings = from_environment()
     except SettingsError as error:
-        print(f"The service cannot start: {error}")
+        sys.stderr.write(f"The service cannot start: {error}\n")
         return 1
+    if settings.workers == 1:
+        _run(settings)
+        return 0
     with tempfile.TemporaryDirectory(prefix="housing-metrics-") as folder:
-        if settings.workers > 1:
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        uvicorn.run(
-            "serve.app:create_app",
-            factory=True,
-            host=settings.host,
-            port=settings.port,
-            workers=settings.workers,
-            loop="uvloop",
-            http="httptools",
-            access_log=False,
-            log_level="warning",
-            server_header=False,
-            timeout_graceful_shutdown=_DRAIN_SECONDS,
-        )
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        _run(settings)
     return 0
+
+
+def _run(settings: Settings) -> None:
+    uvicorn.run(
+        "serve.app:create_app",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+    )

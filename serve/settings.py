@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
+from dotenv import dotenv_values
 from msgspec import Meta
 
 if TYPE_CHECKING:
@@ -35,10 +36,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     releases: str = ".housing/storage/releases"
-    """Where releases are published: a folder. The prediction log goes there too."""
+    """Where releases are published: a folder. The prediction log goes there too.
+
+    Where the pipeline publishes them, below `HOUSING_HOME`, unless set."""
     channel: str = "champion"
     state: Path = Path(".housing/service")
-    """Folder of this machine's own state: the last good bundles, the segments of the log."""
+    """Folder of this machine's own state: the last good bundles, the segments of the log.
+
+    `service` below `HOUSING_HOME`, unless set."""
     poll_seconds: _Positive = 1.0
     webhook_secret: str | None = None
     """Shared with MLflow's webhook (or another sender) that announces a promotion."""
@@ -60,15 +65,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A segment is moved to storage as Parquet when it is this old."""
 
 
-def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Return the settings that the environment gives.
+def from_environment(environ: Mapping[str, str | None] | None = None) -> Settings:
+    """Return the settings that `environ` gives: by default `.env` and the environment over it.
 
     Raises:
         SettingsError: when a value does not fit, or a production service would be open to all.
     """
-    given: dict[str, Any] = {}
+    environ = {**dotenv_values(".env"), **os.environ} if environ is None else environ
+    home = Path(environ.get("HOUSING_HOME") or ".housing")
+    given: dict[str, Any] = {
+        "releases": str(home / "storage" / "releases"),
+        "state": home / "service",
+    }
     for field in msgspec.structs.fields(Settings):
-        if text := environ.get(PREFIX + field.name.upper(), "").strip():
+        if text := (environ.get(PREFIX + field.name.upper()) or "").strip():
             given[field.name] = _convert(field, text)
     settings = Settings(**given)
     if settings.environment == "production" and not settings.api_keys:

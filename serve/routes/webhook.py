@@ -10,9 +10,8 @@ from litestar.params import Parameter
 
 from serve import openapi
 from serve.problems import ProblemError
-from serve.request_body import ServiceRequest
 from serve.schemas import Announcement
-from serve.security import is_signed
+from serve.security import Signature, is_signed
 
 if TYPE_CHECKING:
     from serve.model_store import ModelStore
@@ -27,14 +26,13 @@ def router(store: ModelStore, secret: str) -> Router:
         responses=openapi.problems(HTTPStatus.FORBIDDEN, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     )
     async def announce(
-        request: ServiceRequest,
         body: bytes,
         signature: Annotated[str, Parameter(header="X-MLflow-Signature")] = "",
         delivery: Annotated[str, Parameter(header="X-MLflow-Delivery-Id")] = "",
         timestamp: Annotated[str, Parameter(header="X-MLflow-Timestamp")] = "",
     ) -> Announcement:
         """Look for a new release at once. What the announcement says is not used."""
-        if not is_signed(secret, request.headers, body):
+        if not is_signed(secret, Signature(signature, delivery, timestamp), body):
             raise ProblemError(HTTPStatus.FORBIDDEN, "The signature does not fit, or is old.")
         store.wake()
         return Announcement()
