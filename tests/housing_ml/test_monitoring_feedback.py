@@ -1,0 +1,53 @@
+"""Feedback is kept before it is acknowledged, once, whatever order it comes in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from housing_ml.monitoring.feedback import Feedback, FeedbackStore, batches
+from housing_ml.releases import LocalReleases
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TODAY = datetime.now(UTC).date()
+DAYS = (TODAY - timedelta(days=1), TODAY, TODAY + timedelta(days=1))  # midnight may pass
+
+
+def test_what_was_added_is_there_for_a_process_that_starts_later(tmp_path: Path) -> None:
+    items = [Feedback("a-0", 100_000.0), Feedback("b-0", 250_000.0)]
+
+    FeedbackStore(LocalReleases(tmp_path)).add(items)
+
+    (batch,) = batches(LocalReleases(tmp_path), DAYS)
+    assert list(batch.items) == items
+    assert batch.received == pytest.approx(datetime.now(UTC).timestamp(), abs=60)
+
+
+def test_the_same_batch_again_changes_nothing(tmp_path: Path) -> None:
+    store = FeedbackStore(LocalReleases(tmp_path))
+    store.add([Feedback("a-0", 100_000.0)])
+    before = list(batches(LocalReleases(tmp_path), DAYS))
+
+    store.add([Feedback("a-0", 100_000.0)])
+
+    assert list(batches(LocalReleases(tmp_path), DAYS)) == before
+
+
+def test_what_cannot_be_kept_is_not_acknowledged(tmp_path: Path) -> None:
+    (tmp_path / "feedback").write_text("a file where the folder should be")
+
+    with pytest.raises(OSError, match="feedback"):
+        FeedbackStore(LocalReleases(tmp_path)).add([Feedback("a-0", 100_000.0)])
+
+
+@pytest.mark.parametrize("price", ["0", "-5", "1e9", '"much"', "null"])
+def test_a_price_is_held_to_the_contract(price: str) -> None:
+    request = f'{{"prediction_id": "a-0", "actual_price": {price}}}'
+
+    with pytest.raises(msgspec.ValidationError, match="actual_price"):
+        msgspec.json.decode(request, type=Feedback)
