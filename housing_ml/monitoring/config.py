@@ -58,6 +58,9 @@ class PerformanceConfig(Config):
     minimum_rows: int = Field(
         default=50, ge=2, description="With fewer prices known, an interval says too few."
     )
+    recent_windows: int = Field(
+        default=7, ge=1, description="Windows whose error is held against the limit."
+    )
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Level of the intervals.")
     error_ratio: float = Field(
         default=1.25,

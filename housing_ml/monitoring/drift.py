@@ -101,9 +101,9 @@ def compare(
     """
     before = reference.tally()
     measured = [
-        _measure(reference, name, before[name], counts)
-        for name, counts in seen.items()
-        if name in before
+        _measure(reference, name, counts, seen[name])
+        for name, counts in before.items()
+        if name in seen
     ]
     corrected = holm([item.test.p_value for item in measured])
     judged = (_judge(item, p, config) for item, p in zip(measured, corrected, strict=True))

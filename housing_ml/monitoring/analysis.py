@@ -1,0 +1,154 @@
+"""One run of the monitor: from the log, the feedback and the releases to a report.
+
+Memory does not grow with the log: a file at a time is read, and rows become counts and sums.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import AwareDatetime, Field
+
+from housing_ml.contract import CATEGORY
+from housing_ml.monitoring.counting import count, judge
+from housing_ml.monitoring.drift import Alarm, WindowDrift, alarms, compare
+from housing_ml.monitoring.feedback import batches
+from housing_ml.monitoring.labels import Labels
+from housing_ml.monitoring.log import Horizon, log_files
+from housing_ml.monitoring.models import Models
+from housing_ml.monitoring.performance import LiveError, live_errors, over_limit
+from housing_ml.monitoring.reference import rows_of
+from housing_ml.monitoring.retraining import RetrainingDecision, RetrainingEvidence, decide
+from housing_ml.monitoring.state import read_state, write_state
+from housing_ml.records.base import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from housing_ml.monitoring.config import MonitorConfig
+    from housing_ml.monitoring.counting import Judged
+    from housing_ml.monitoring.state import State, Window
+    from housing_ml.releases import ReleaseStorage
+
+
+class MonitorReport(Record):
+    """What the monitor found, for people and for scripts."""
+
+    at: AwareDatetime
+    champion: str | None = Field(description="Version in service.")
+    predictions: int = Field(ge=0, description="In the windows looked at, all versions.")
+    labelled: int = Field(ge=0, description="Of these, with a known actual price.")
+    alarms: tuple[Alarm, ...] = Field(description="Columns of the champion that moved.")
+    live_error: tuple[str, ...] = Field(description="Why its live error is over the limit.")
+    retraining: RetrainingDecision
+    windows: tuple[WindowDrift, ...] = Field(description="Finished windows, the oldest first.")
+    performance: tuple[LiveError, ...]
+    skipped: tuple[str, ...] = Field(description="Files that could not be read.")
+    unknown_versions: tuple[str, ...] = Field(
+        description="Versions in the log without reference statistics: not compared."
+    )
+
+    @property
+    def alert(self) -> bool:
+        """Whether a person should look."""
+        return bool(self.alarms or self.live_error)
+
+
+def analyse(storage: ReleaseStorage, config: MonitorConfig, now: datetime) -> MonitorReport:
+    """Read what is new in the log, and judge the last windows that are finished at `now`.
+
+    When the report says to retrain, that is remembered, so that the next run says so again only
+    after the cool-down.
+
+    Raises:
+        ConflictError: when another run of the monitor ended in the meantime.
+    """
+    horizon = Horizon.until(now, config.window_minutes, config.windows)
+    files = log_files(storage, horizon.days())
+    models = Models(storage)
+    state, generation = read_state(storage, config.window_minutes)
+    skipped = count(storage, files, horizon, models, state)
+    state.forget(horizon.start, next(horizon.days()))
+    received = batches(storage, horizon.days())
+    labels = Labels(batch for batch in received if batch.received <= now.timestamp())
+    judged = judge(storage, files, horizon, models, labels)
+    report = _Run(config, horizon, models, state, judged).report(tuple(skipped))
+    if report.retraining.retrain:
+        state.retrains.append(now)
+    write_state(storage, state, generation)
+    return report
+
+
+class _Run(NamedTuple):
+    config: MonitorConfig
+    horizon: Horizon
+    models: Models
+    state: State
+    judged: Judged
+
+    def report(self, skipped: tuple[str, ...]) -> MonitorReport:
+        champion = self.models.champion
+        version = champion.version if champion else None
+        drift = tuple(self.drift())
+        raised = alarms([item for item in drift if item.version == version], self.config.drift)
+        live_error = self.live_error()
+        performance = live_errors(self.judged.groups, self.config.performance)
+        return MonitorReport(
+            at=self.horizon.now,
+            champion=version,
+            predictions=sum(_rows(window) for window in self.state.windows),
+            labelled=performance[0].rows if performance else 0,
+            alarms=raised,
+            live_error=live_error,
+            retraining=self.retraining(raised, live_error),
+            windows=drift,
+            performance=performance,
+            skipped=skipped,
+            unknown_versions=self.unknown_versions(),
+        )
+
+    def drift(self) -> Iterator[WindowDrift]:
+        for window in sorted(self.state.windows, key=lambda item: (item.start, item.version)):
+            reference = self.models.reference(window.bundle)
+            if reference is not None and self.horizon.finished(window.start):
+                labelled = self.judged.tallies.get((window.start, window.version), {})
+                seen = window.tally() | labelled
+                yield compare(reference, seen, window.start, window.version, self.config.drift)
+
+    def live_error(self) -> tuple[str, ...]:
+        """Return why the champion's error over the recent windows is over its limit."""
+        champion, config = self.models.champion, self.config.performance
+        if champion is None:
+            return ()
+        since = self.horizon.now - (config.recent_windows + 1) * self.horizon.width
+        recent = {
+            group: total
+            for group, total in self.judged.groups.items()
+            if group.version == champion.version and group.start >= since
+        }
+        found = live_errors(recent, config)
+        return over_limit(found[0] if found else None, champion.expected, config)
+
+    def retraining(
+        self, raised: tuple[Alarm, ...], live_error: tuple[str, ...]
+    ) -> RetrainingDecision:
+        champion = self.models.champion
+        evidence = RetrainingEvidence(
+            now=self.horizon.now,
+            trained_at=champion.promoted_at if champion else None,
+            alarms=raised,
+            live_error=live_error,
+            new_rows=self.judged.new_places(),
+            retrains=tuple(sorted({*self.models.retrains, *self.state.retrains})),
+        )
+        return decide(evidence, self.config.retraining)
+
+    def unknown_versions(self) -> tuple[str, ...]:
+        windows = self.state.windows
+        unknown = {item.version for item in windows if self.models.reference(item.bundle) is None}
+        return tuple(sorted(unknown))
+
+
+def _rows(window: Window) -> int:
+    return rows_of(window.tally()[CATEGORY], category=True)

@@ -1,0 +1,71 @@
+"""The model versions that the log names: their reference statistics, and what was expected."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from housing_ml.monitoring.performance import Expected
+from housing_ml.monitoring.reference import REFERENCE, Reference, read_reference
+from housing_ml.releases import history, read_channels
+
+if TYPE_CHECKING:
+    from housing_ml.releases import Release, ReleaseStorage
+
+
+class Champion(NamedTuple):
+    """The model in service."""
+
+    version: str
+    bundle: str
+    promoted_at: datetime
+    expected: Expected
+
+
+class Models:
+    """Bundles and references by version, read when they are first asked for."""
+
+    def __init__(self, storage: ReleaseStorage) -> None:
+        self._storage = storage
+        channels, _ = read_channels(storage)
+        events = history(storage)
+        self.champion = _champion(channels.channels.get("champion"))
+        self.retrains = tuple(
+            datetime.fromisoformat(event.at)
+            for event in events
+            if event.kind in {"promotion", "rejection"}
+        )
+        releases = channels.channels.values()
+        self._bundles = {event.version: event.bundle for event in events} | {
+            release.version: release.bundle for release in releases
+        }
+        self._references: dict[str, Reference | None] = {}
+
+    def bundle(self, version: str) -> str:
+        """Return the digest of a version's bundle; empty when no release names the version."""
+        return self._bundles.get(version, "")
+
+    def reference(self, bundle: str) -> Reference | None:
+        """Return the training statistics of a bundle; None when it has none that can be read."""
+        if bundle not in self._references:
+            self._references[bundle] = self._read(bundle)
+        return self._references[bundle]
+
+    def _read(self, bundle: str) -> Reference | None:
+        found = self._storage.read(f"bundles/{bundle}/{REFERENCE}") if bundle else None
+        if found is None:
+            return None
+        try:
+            return read_reference(found.content)
+        except msgspec.MsgspecError:
+            return None
+
+
+def _champion(release: Release | None) -> Champion | None:
+    if release is None:
+        return None
+    expected = Expected(wmape=release.metrics["wmape"], coverage=release.metrics["coverage"])
+    moment = datetime.fromisoformat(release.promoted_at)
+    return Champion(release.version, release.bundle, moment, expected)
