@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from housing_ml.contract import Matrix
 
 _MODEL: ModelName = "histogram_gradient_boosting"
-_PARAMETERS: Parameters = {"max_iter": 150, "learning_rate": 0.1}
+_PARAMETERS: Parameters = {"max_iter": 100, "learning_rate": 0.12}
 _SILHOUETTE_ROWS = 3_000
 """The silhouette compares all pairs of rows: a sample of them is enough."""
 

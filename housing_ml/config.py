@@ -154,7 +154,7 @@ class SelectionConfig(Config):
 class SweepConfig(Config):
     """The search for the winner's best parameters."""
 
-    trials: int = Field(default=10, ge=0, description="Trials; 0 keeps the selected parameters.")
+    trials: int = Field(default=8, ge=0, description="Trials; 0 keeps the selected parameters.")
     minutes: float = Field(default=10, gt=0, description="Stop starting trials after this time.")
     folds: int = Field(default=3, ge=2, description="Folds; features are refitted in each.")
     seed: int = Field(default=42, ge=0, description="Seed of the sampler, folds and models.")
@@ -196,6 +196,32 @@ class GateConfig(Config):
     bootstrap_samples: int = Field(default=2000, ge=100, description="Bootstrap samples.")
     minimum_gain: float = Field(
         default=0.0, ge=0, description="Smallest useful relative gain in wMAPE over the champion."
+    )
+    minimum_slice_rows: int = Field(
+        default=100, ge=2, description="Slices of the holdout with fewer rows are not judged."
+    )
+    max_slice_wmape: float = Field(default=0.3, gt=0, description="wMAPE of any slice.")
+    max_slice_loss: float = Field(
+        default=0.05, ge=0, description="Relative rise of a slice's wMAPE over the champion's."
+    )
+    slice_coverage_tolerance: float = Field(
+        default=0.05, gt=0, lt=1, description="How far a slice's coverage may lie below its level."
+    )
+    min_income_effect: float = Field(
+        default=0.0, description="Mean relative change of price when every income rises."
+    )
+    max_map_step: float = Field(
+        default=0.05, gt=0, description="Mean relative change of price over 100 m on the map."
+    )
+    max_missing_bedrooms: float = Field(
+        default=0.1, gt=0, description="Mean relative change of price without bedrooms."
+    )
+    max_microseconds: float = Field(
+        default=2_000, gt=0, description="Time of one prediction, without the request around it."
+    )
+    max_bundle_megabytes: float = Field(default=100, gt=0, description="Size of the bundle.")
+    require_committed_code: bool = Field(
+        default=False, description="Reject what uncommitted code or unlocked packages trained."
     )
 
 
