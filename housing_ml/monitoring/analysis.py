@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import AwareDatetime, Field
 
 from housing_ml.contract import CATEGORY
-from housing_ml.monitoring.counting import count, judge
+from housing_ml.monitoring.counting import LogCounter
 from housing_ml.monitoring.drift import Alarm, WindowDrift, alarms, compare
 from housing_ml.monitoring.feedback import batches
 from housing_ml.monitoring.labels import Labels
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from housing_ml.monitoring.config import MonitorConfig
-    from housing_ml.monitoring.counting import Judged
+    from housing_ml.monitoring.counting import Seen
     from housing_ml.monitoring.state import State, Window
     from housing_ml.releases import ReleaseStorage
 
@@ -68,12 +68,11 @@ def analyse(storage: ReleaseStorage, config: MonitorConfig, now: datetime) -> Mo
     files = log_files(storage, horizon.days())
     models = Models(storage)
     state, generation = read_state(storage, config.window_minutes)
-    skipped = count(storage, files, horizon, models, state)
-    state.forget(horizon.start, next(horizon.days()))
     received = batches(storage, horizon.days())
     labels = Labels(batch for batch in received if batch.received <= now.timestamp())
-    judged = judge(storage, files, horizon, models, labels)
-    report = _Run(config, horizon, models, state, judged).report(tuple(skipped))
+    seen, skipped = LogCounter(storage, horizon, models, labels).read(files, state)
+    state.forget(horizon.start, next(horizon.days()))
+    report = _Run(config, horizon, models, state, seen).report(tuple(skipped))
     if report.retraining.retrain:
         state.retrains.append(now)
     write_state(storage, state, generation)
@@ -85,7 +84,7 @@ class _Run(NamedTuple):
     horizon: Horizon
     models: Models
     state: State
-    judged: Judged
+    seen: Seen
 
     def report(self, skipped: tuple[str, ...]) -> MonitorReport:
         champion = self.models.champion
@@ -93,7 +92,7 @@ class _Run(NamedTuple):
         drift = tuple(self.drift())
         raised = alarms([item for item in drift if item.version == version], self.config.drift)
         live_error = self.live_error()
-        performance = live_errors(self.judged.groups, self.config.performance)
+        performance = live_errors(self.seen.errors, self.config.performance)
         return MonitorReport(
             at=self.horizon.now,
             champion=version,
@@ -112,9 +111,14 @@ class _Run(NamedTuple):
         for window in sorted(self.state.windows, key=lambda item: (item.start, item.version)):
             reference = self.models.reference(window.bundle)
             if reference is not None and self.horizon.finished(window.start):
-                labelled = self.judged.tallies.get((window.start, window.version), {})
-                seen = window.tally() | labelled
-                yield compare(reference, seen, window.start, window.version, self.config.drift)
+                labelled = self.seen.labelled.get((window.start, window.version), {})
+                yield compare(
+                    reference,
+                    window.tally() | labelled,
+                    window.start,
+                    window.version,
+                    self.config.drift,
+                )
 
     def live_error(self) -> tuple[str, ...]:
         """Return why the champion's error over the recent windows is over its limit."""
@@ -124,7 +128,7 @@ class _Run(NamedTuple):
         since = self.horizon.now - (config.recent_windows + 1) * self.horizon.width
         recent = {
             group: total
-            for group, total in self.judged.groups.items()
+            for group, total in self.seen.errors.items()
             if group.version == champion.version and group.start >= since
         }
         found = live_errors(recent, config)
@@ -139,7 +143,7 @@ class _Run(NamedTuple):
             trained_at=champion.promoted_at if champion else None,
             alarms=raised,
             live_error=live_error,
-            new_rows=self.judged.new_places(),
+            new_rows=self.seen.count_new_places(),
             retrains=tuple(sorted({*self.models.retrains, *self.state.retrains})),
         )
         return decide(evidence, self.config.retraining)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from housing_ml.monitoring.state import State
     from housing_ml.releases import ReleaseStorage
 
+    Tallies: TypeAlias = dict[tuple[datetime, str], Tally]
+
 _IDENTITY = [COLUMNS.index(name) for name in IDENTITY]
 
 
@@ -36,111 +38,115 @@ class Part(NamedTuple):
     version: str
     rows: NDArray[np.intp]
 
+    @property
+    def key(self) -> tuple[datetime, str]:
+        """Window and version."""
+        return self.start, self.version
 
-class Judged(NamedTuple):
-    """What the actual prices say."""
 
-    groups: dict[Group, Sums]
-    tallies: dict[tuple[datetime, str], Tally]
-    """Counts of the columns that need the actual price, by window and version."""
-    places: list[NDArray[np.uint64]]
-    """Hashes of the block groups whose price came after the champion was promoted."""
+class Seen:
+    """What some rows are worth, without the rows."""
 
-    def new_places(self) -> int:
+    def __init__(self) -> None:
+        self.inputs: Tallies = {}
+        self.labelled: Tallies = {}
+        """Counts of the columns that need the actual price."""
+        self.errors: dict[Group, Sums] = {}
+        self.new_places: list[NDArray[np.uint64]] = []
+        """Hashes of the block groups whose price came after the champion was promoted."""
+
+    def merge(self, other: Seen) -> None:
+        """Take in what other rows are worth."""
+        _merge(self.inputs, other.inputs)
+        _merge(self.labelled, other.labelled)
+        for group, sums_of_group in other.errors.items():
+            self.errors[group] = self.errors.get(group, Sums()).plus(sums_of_group)
+        self.new_places += other.new_places
+
+    def count_new_places(self) -> int:
         """Return how many different block groups those are."""
-        return len(np.unique(np.concatenate([np.empty(0, np.uint64), *self.places])))
+        return len(np.unique(np.concatenate([np.empty(0, np.uint64), *self.new_places])))
 
 
-def count(
-    storage: ReleaseStorage,
-    files: Iterable[str],
-    horizon: Horizon,
-    models: Models,
-    state: State,
-) -> list[str]:
-    """Count the rows of files that `state` does not hold yet; return what could not be read.
+class LogCounter(NamedTuple):
+    """Turns files of the log into what they are worth."""
 
-    A file that cannot be read is left for the next run. Of a version without a reference only the
-    categories are counted.
-    """
-    skipped = []
-    for name in files:
-        if name in state.counted:
-            continue
-        try:
-            found = _count_file(storage, name, horizon, models)
-        except LogError as error:
-            skipped.append(str(error))
-            continue
-        for (start, version), seen in found.items():
-            state.add(start, version, models.bundle(version), seen)
-        state.counted.add(name)
-    return skipped
+    storage: ReleaseStorage
+    horizon: Horizon
+    models: Models
+    labels: Labels
 
+    def read(self, files: Iterable[str], state: State) -> tuple[Seen, list[str]]:
+        """Read the files that matter, and add the inputs of those that are new to `state`.
 
-def judge(
-    storage: ReleaseStorage,
-    files: Iterable[str],
-    horizon: Horizon,
-    models: Models,
-    labels: Labels,
-) -> Judged:
-    """Join the log with the actual prices; files that cannot be read are left out."""
-    judged = Judged({}, {}, [])
-    for name in files if len(labels) else ():
-        try:
-            for rows in read_log(storage, name):
-                _judge_rows(rows, horizon, models, labels, judged)
-        except LogError:
-            continue  # `count` has named it
-    return judged
+        Returns:
+            What all rows with a known price are worth, and what could not be read: such a file is
+            left for the next run.
+        """
+        total, skipped = Seen(), []
+        for name in files:
+            is_new = name not in state.counted
+            if not is_new and not len(self.labels):
+                continue
+            try:
+                seen = self._file(name, with_inputs=is_new)
+            except LogError as error:
+                skipped.append(str(error))
+                continue
+            for (start, version), tally_of_part in seen.inputs.items():
+                state.add(start, version, self.models.bundle(version), tally_of_part)
+            state.counted.add(name)
+            seen.inputs.clear()
+            total.merge(seen)
+        return total, skipped
 
+    def _file(self, name: str, *, with_inputs: bool) -> Seen:
+        seen = Seen()
+        for rows in read_log(self.storage, name):
+            if with_inputs:
+                self._inputs(rows, seen)
+            if len(self.labels):
+                self._labelled(rows, seen)
+        return seen
 
-def _count_file(
-    storage: ReleaseStorage, name: str, horizon: Horizon, models: Models
-) -> dict[tuple[datetime, str], Tally]:
-    found: dict[tuple[datetime, str], Tally] = {}
-    for rows in read_log(storage, name):
-        for part in _parts(rows, horizon):
-            reference = models.reference(models.bundle(part.version))
-            seen = _tally(reference, rows, part)
-            key = (part.start, part.version)
-            found[key] = add(found.get(key, {}), seen)
-    return found
+    def _inputs(self, rows: LogRows, seen: Seen) -> None:
+        for part in _parts(rows, self.horizon):
+            reference = self._reference(part.version)
+            watched = columns(rows.raw[part.rows], rows.outputs[part.rows, 0])
+            if reference is None:  # no bins to count in: the rows alone, by category
+                reference, watched = Reference({}, {}), {CATEGORY: watched[CATEGORY]}
+            _merge(seen.inputs, {part.key: tally(reference, watched)})
 
+    def _labelled(self, rows: LogRows, seen: Seen) -> None:
+        matches = self.labels.find(rows.ids)
+        known = _take(rows, matches.rows)
+        parts = sums(matches.actual, *known.outputs.T)
+        for part in _parts(known, self.horizon):
+            _add_errors(known, part, parts, seen)
+            reference = self._reference(part.version)
+            if reference is not None:
+                watched = labelled(known.outputs[part.rows, 0], matches.actual[part.rows])
+                _merge(seen.labelled, {part.key: tally(reference, watched)})
+        if self.models.champion:
+            is_new = matches.received > self.models.champion.promoted_at.timestamp()
+            seen.new_places.append(_places(known.raw[is_new]))
 
-def _tally(reference: Reference | None, rows: LogRows, part: Part) -> Tally:
-    watched = columns(rows.raw[part.rows], rows.outputs[part.rows, 0])
-    if reference is None:
-        return tally(Reference({}, {}), {CATEGORY: watched[CATEGORY]})
-    return tally(reference, watched)
-
-
-def _judge_rows(
-    rows: LogRows, horizon: Horizon, models: Models, labels: Labels, judged: Judged
-) -> None:
-    matches = labels.find(rows.ids)
-    known = _take(rows, matches.rows)
-    parts = sums(matches.actual, *known.outputs.T)
-    for part in _parts(known, horizon):
-        _add_sums(known, part, parts, judged)
-        reference = models.reference(models.bundle(part.version))
-        if reference is not None:
-            watched = labelled(known.outputs[part.rows, 0], matches.actual[part.rows])
-            key = (part.start, part.version)
-            judged.tallies[key] = add(judged.tallies.get(key, {}), tally(reference, watched))
-    if models.champion:
-        is_new = matches.received > models.champion.promoted_at.timestamp()
-        judged.places.append(_places(known.raw[is_new]))
+    def _reference(self, version: str) -> Reference | None:
+        return self.models.reference(self.models.bundle(version))
 
 
-def _add_sums(rows: LogRows, part: Part, parts: NDArray[np.float64], judged: Judged) -> None:
+def _merge(into: Tallies, other: Tallies) -> None:
+    for key, found in other.items():
+        into[key] = add(into.get(key, {}), found)
+
+
+def _add_errors(rows: LogRows, part: Part, parts: NDArray[np.float64], seen: Seen) -> None:
     codes = rows.raw[part.rows, -1].astype(np.intp)
     for code in np.unique(codes).tolist():
         segment = CATEGORIES[code] if code >= 0 else ""
         group = Group(part.start, part.version, segment)
         total = Sums(*parts[part.rows[codes == code]].sum(axis=0).tolist())
-        judged.groups[group] = judged.groups.get(group, Sums()).plus(total)
+        seen.errors[group] = seen.errors.get(group, Sums()).plus(total)
 
 
 def _places(raw: Matrix) -> NDArray[np.uint64]:

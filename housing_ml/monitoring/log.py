@@ -103,7 +103,7 @@ def read_log(storage: ReleaseStorage, name: str) -> Iterator[LogRows]:
     try:
         file = pq.ParquetFile(pa.BufferReader(found.content), read_dictionary=[*_TEXTS])
         wanted = ["prediction_id", "time", *_TEXTS, *NUMERIC, *OUTPUTS]
-        for batch in file.iter_batches(_BATCH_ROWS, columns=wanted, use_threads=False):
+        for batch in file.iter_batches(_BATCH_ROWS, columns=wanted):
             yield _rows(batch)
     except (pa.ArrowException, KeyError, OSError) as error:
         raise LogError(f"{name}: {error}") from error

@@ -126,7 +126,7 @@ def _grid(values: Vector) -> Grid:
     known = values[~np.isnan(values)]
     lowest, highest = float(known.min()), float(known.max())
     cuts = np.unique(np.quantile(known, _PERCENTS, method="inverted_cdf"))
-    edges = cuts[cuts < highest] if lowest < highest else cuts
+    edges = cuts[cuts < highest] if cuts[0] < highest else np.array([lowest])
     spread = float(np.clip(known, edges[0], edges[-1]).std())
     return Grid(tuple(edges.tolist()), lowest, highest, spread)
 

@@ -170,6 +170,21 @@ def test_the_correction_only_raises_and_keeps_the_order(p_values: list[float]) -
     assert max(corrected) <= 1
 
 
+@few
+@given(arrays.arrays(np.float64, st.integers(1, 60), elements=st.sampled_from([0.0, 1.0, 7.5])))
+def test_columns_of_few_values_are_described_and_at_no_distance_from_themselves(
+    values: Vector,
+) -> None:
+    raw = np.repeat(values[:, None], 9, axis=1)
+    reference = describe(raw, values + 1, values + 1)
+
+    seen = tally(reference, columns(raw, values + 1, values + 1))
+
+    found = compare(reference, seen, START, "1", CONFIG.model_copy(update={"minimum_rows": 1}))
+    assert all(item.psi == 0 for item in found.columns)
+    assert all(not item.outside for item in found.columns if item.name != CATEGORY)
+
+
 def test_kolmogorov_smirnov_agrees_with_scipy_where_bins_are_fine() -> None:
     from scipy.stats import ks_2samp  # noqa: PLC0415
 
