@@ -36,7 +36,7 @@ RUN /opt/venv/bin/python -m pip install --no-cache-dir --no-compile --no-deps --
 
 FROM base AS pipeline
 COPY --from=pipeline-libraries /opt/venv /opt/venv
-COPY prefect.yaml* ./
+COPY pyproject.toml prefect.yaml* ./
 COPY deployments deployments
 ENV HOUSING_HOME=/state \
     PREFECT_HOME=/state/prefect \

@@ -1,9 +1,11 @@
 # One vocabulary of tasks for people, hooks and CI. `make help` prints it.
 PYTHON ?= python3
 BIN := .venv/bin
+TOOL := $(BIN)/uv tool run --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test serve lint format lock clean
+.PHONY: help install run test serve lint format data coverage smoke audit sbom images up push rollout \
+	retrain lock clean
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +38,44 @@ lint: install ## Format, lint, types, layers
 format: install ## Format the code and mend what the linter can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+data: .housing/housing.tgz ## Fetch the public data, with its digest checked
+
+.housing/housing.tgz: | .venv/installed
+	@$(BIN)/python -c 'from pathlib import Path; from housing_ml.config import *; from housing_ml.atomic import *; from housing_ml.source import *; write_atomically(Path("$@"), read_source(PUBLIC_DATA_URL, PUBLIC_DATA_SHA256))'
+
+coverage: install ## All tests, with at least 90 % of the code covered
+	@$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90
+
+smoke: install ## A short retrain on the real data, in a home folder of its own
+	@HOUSING_HOME=.housing/smoke $(BIN)/housing retrain --set sweep.trials=2 --set sweep.folds=2 \
+		--set selection.folds=2 --set imputation.repeats=1 --set features.folds=2
+
+audit: install ## Secrets in the files, known faults of the libraries, workflows
+	@git ls-files -z | xargs -0 $(TOOL) --from detect-secrets==1.5.0 detect-secrets-hook --exclude-files '\.lock$$' --exclude-lines '[0-9a-f]{40}|allowlist secret'
+	@$(TOOL) zizmor@1.32.0 --quiet --offline .github/workflows
+	@for lock in requirements.lock requirements-serve.lock; do \
+		$(TOOL) pip-audit@2.10.1 --progress-spinner off --disable-pip --require-hashes --requirement $$lock || exit 1; done
+
+sbom: install ## Bills of materials of both images, in dist/
+	@mkdir -p dist
+	@$(TOOL) --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.lock --output-file dist/pipeline.cdx.json
+	@$(TOOL) --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements-serve.lock --output-file dist/serve.cdx.json
+
+images: ## Build both images
+	@for image in serve pipeline; do docker build --target $$image --tag housing-$$image . || exit 1; done
+
+up: ## Start the whole platform on this machine with Docker
+	@docker compose up --build --wait
+
+push: ## Push both images as REGISTRY/NAME:TAG, sign them, attach their bills of materials
+	@for image in serve pipeline; do deployments/cloud_run/push.sh $$image || exit 1; done
+
+rollout: ## Deploy REGISTRY/serve:TAG to Cloud Run, verify it, shift the traffic, or go back
+	@deployments/cloud_run/rollout.sh
+
+retrain: ## Run the retrain job on Cloud Run in REGION and wait for it
+	@gcloud run jobs execute housing-retrain --region "$(REGION)" --wait --quiet
 
 lock: install ## Resolve the dependencies again, with hashes, for Python 3.11 to 3.13
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
