@@ -1,0 +1,121 @@
+locals {
+  registry = "${var.region}-docker.pkg.dev/${var.project}/${google_artifact_registry_repository.images.repository_id}"
+}
+
+resource "google_cloud_run_v2_service" "housing" {
+  name                = "housing"
+  location            = var.region
+  deletion_protection = true
+  template {
+    service_account       = google_service_account.part["service"].email
+    execution_environment = "EXECUTION_ENVIRONMENT_GEN2"
+    scaling {
+      min_instance_count = 1
+      max_instance_count = var.max_instances
+    }
+    max_instance_request_concurrency = 80
+    containers {
+      image = "${local.registry}/serve:${var.tag}"
+      env {
+        name  = "HOUSING_SERVE_ENVIRONMENT"
+        value = "production"
+      }
+      env {
+        name  = "HOUSING_SERVE_RELEASES"
+        value = "/storage/releases"
+      }
+      env {
+        name = "HOUSING_SERVE_API_KEYS"
+        value_source {
+          secret_key_ref {
+            secret  = google_secret_manager_secret.api_keys.secret_id
+            version = "latest"
+          }
+        }
+      }
+      resources {
+        limits            = { cpu = "1", memory = "512Mi" }
+        startup_cpu_boost = true
+        cpu_idle          = false # the release channel is followed between requests too
+      }
+      startup_probe {
+        http_get {
+          path = "/health/ready"
+        }
+        period_seconds    = 2
+        failure_threshold = 30
+      }
+      liveness_probe {
+        http_get {
+          path = "/health/live"
+        }
+      }
+      volume_mounts {
+        name       = "platform"
+        mount_path = "/storage"
+      }
+    }
+    volumes {
+      name = "platform"
+      gcs {
+        bucket    = google_storage_bucket.platform.name
+        read_only = false
+      }
+    }
+  }
+  lifecycle {
+    # Releases change the image and shift the traffic.
+    ignore_changes = [template[0].containers[0].image, template[0].revision, traffic, client, client_version]
+  }
+  depends_on = [
+    google_secret_manager_secret_iam_member.service_reads_keys,
+    google_storage_bucket_iam_member.writers,
+  ]
+}
+
+resource "google_cloud_run_v2_service_iam_member" "callers" {
+  for_each = toset(var.callers)
+  name     = google_cloud_run_v2_service.housing.name
+  location = var.region
+  role     = "roles/run.invoker"
+  member   = each.key
+}
+
+resource "google_cloud_run_v2_job" "retrain" {
+  name                = "housing-retrain"
+  location            = var.region
+  deletion_protection = false
+  template {
+    template {
+      service_account       = google_service_account.part["retrain"].email
+      execution_environment = "EXECUTION_ENVIRONMENT_GEN2"
+      max_retries           = 1
+      timeout               = "3600s"
+      containers {
+        image   = "${local.registry}/pipeline:${var.tag}"
+        command = ["housing"]
+        args    = ["retrain"]
+        env {
+          name  = "HOUSING_MLFLOW_TRACKING_URI"
+          value = var.mlflow_tracking_uri
+        }
+        resources {
+          limits = { cpu = "4", memory = "8Gi" }
+        }
+        volume_mounts {
+          # Data and releases only: SQLite beside them needs a real file system.
+          name       = "platform"
+          mount_path = "/state/storage"
+        }
+      }
+      volumes {
+        name = "platform"
+        gcs {
+          bucket    = google_storage_bucket.platform.name
+          read_only = false
+        }
+      }
+    }
+  }
+  depends_on = [google_storage_bucket_iam_member.writers]
+}

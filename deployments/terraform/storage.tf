@@ -1,0 +1,52 @@
+# One bucket: data, results, bundles, release channels, prediction logs.
+resource "google_storage_bucket" "platform" {
+  name                        = "${var.project}-housing"
+  location                    = var.region
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+  versioning {
+    enabled = true
+  }
+  lifecycle_rule {
+    condition {
+      num_newer_versions         = 10
+      days_since_noncurrent_time = 30
+    }
+    action {
+      type = "Delete"
+    }
+  }
+  depends_on = [google_project_service.needed]
+}
+
+resource "google_artifact_registry_repository" "images" {
+  repository_id = "housing"
+  location      = var.region
+  format        = "DOCKER"
+  docker_config {
+    immutable_tags = true
+  }
+  depends_on = [google_project_service.needed]
+}
+
+resource "google_project_service" "needed" {
+  for_each = toset([
+    "artifactregistry.googleapis.com",
+    "iamcredentials.googleapis.com",
+    "run.googleapis.com",
+    "secretmanager.googleapis.com",
+    "storage.googleapis.com",
+    "sts.googleapis.com",
+  ])
+  service            = each.key
+  disable_on_destroy = false
+}
+
+# The digests of the callers' keys; the value is added by a person, never by Terraform.
+resource "google_secret_manager_secret" "api_keys" {
+  secret_id = "housing-api-keys"
+  replication {
+    auto {}
+  }
+  depends_on = [google_project_service.needed]
+}
