@@ -8,7 +8,7 @@ from housing_ml import tasks
 from housing_ml.artifacts import Progress
 from housing_ml.config import RetrainConfig
 from housing_ml.orchestration import result_storage, run_stage, session
-from housing_ml.promotion import baseline, is_champion
+from housing_ml.promotion import circumstances, is_champion
 from housing_ml.records.release import RegisteredVersion, RetrainResult, Stages
 from housing_ml.registry import holds
 from housing_ml.releases import open_releases, read_channels
@@ -74,7 +74,7 @@ def _release(
         stages.training,
         stages.evaluation,
         stages.split.holdout,
-        baseline(channels, digest),
+        circumstances(channels, digest, config.gate),
         config.gate,
     )
     if not is_champion(channels, digest):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from housing_ml.bundle import Bundle
@@ -13,6 +14,8 @@ from housing_ml.metrics import Bootstrap, paired_bootstrap
 from housing_ml.releases import ReleaseError, fetch_bundle
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from housing_ml.config import GateConfig
     from housing_ml.contract import Matrix
     from housing_ml.metrics import PairedDifference
@@ -24,50 +27,52 @@ def predictions_name(digest: str) -> str:
     return f"predictions/{digest}.parquet"
 
 
-def compare_with_champion(
-    candidate: pd.DataFrame, raw: Matrix, digest: str, releases: ReleaseStorage, config: GateConfig
-) -> PairedDifference | None:
-    """Return the difference in wMAPE, or None where the champion has no prediction for any row.
+def champion_prices(
+    identity: pd.Series[int], raw: Matrix, digest: str, releases: ReleaseStorage
+) -> NDArray[np.float64]:
+    """Return the champion's prices in dollars, (rows,), NaN where it has none.
 
     The champion predicts the rows again. One whose feature code is gone cannot: then its published
     predictions count, for the rows that are still held out.
 
     Args:
-        candidate: identity (uint64 hash), actual and predicted price in dollars by held-out row.
+        identity: uint64 hash of each held-out row, (rows,).
         raw: the same rows, (rows, 9).
         digest: the champion's bundle.
         releases: where the champion is published.
+    """
+    try:
+        return Bundle(fetch_bundle(releases, digest)).predict(raw)
+    except (BundleError, ReleaseError):
+        published = published_predictions(releases, digest)
+    if published is None:
+        return np.full(len(raw), np.nan)
+    prices = published.set_index("identity")["predicted"]
+    return prices.reindex(identity).to_numpy(dtype=np.float64)
+
+
+def compare(
+    candidate: pd.DataFrame, champion: NDArray[np.float64], config: GateConfig
+) -> PairedDifference | None:
+    """Return the difference in wMAPE, or None where the champion has no price for any row.
+
+    Args:
+        candidate: actual and predicted price in dollars by held-out row.
+        champion: its prices of the same rows, NaN where it has none.
         config: confidence and samples of the bootstrap.
     """
-    champion = _predict_again(candidate, raw, digest, releases)
-    if champion is None:
-        champion = _published(digest, releases)
-    if champion is None:
-        return None
-    rows = candidate.merge(champion, on="identity", how="inner")
-    if rows.empty:
+    both = np.isfinite(champion)
+    if not both.any():
         return None
     return paired_bootstrap(
-        rows["actual"].to_numpy(),
-        rows["predicted"].to_numpy(),
-        rows["champion"].to_numpy(),
+        candidate["actual"].to_numpy()[both],
+        candidate["predicted"].to_numpy()[both],
+        champion[both],
         Bootstrap(samples=config.bootstrap_samples, confidence=config.confidence),
     )
 
 
-def _predict_again(
-    candidate: pd.DataFrame, raw: Matrix, digest: str, releases: ReleaseStorage
-) -> pd.DataFrame | None:
-    try:
-        price = Bundle(fetch_bundle(releases, digest)).predict(raw)
-    except (BundleError, ReleaseError):
-        return None
-    return pd.DataFrame({"identity": candidate["identity"], "champion": price})
-
-
-def _published(digest: str, releases: ReleaseStorage) -> pd.DataFrame | None:
+def published_predictions(releases: ReleaseStorage, digest: str) -> pd.DataFrame | None:
+    """Return identity hash, actual and predicted price of a bundle's own holdout, by row."""
     found = releases.read(predictions_name(digest))
-    if found is None:
-        return None
-    frame = pd.read_parquet(io.BytesIO(found.content), columns=["identity", "predicted"])
-    return frame.rename(columns={"predicted": "champion"})
+    return None if found is None else pd.read_parquet(io.BytesIO(found.content))

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from housing_ml.contract import CATEGORIES, COLUMNS, Matrix
+from housing_ml.geography import CITIES, plane
 from housing_ml.metrics import Bootstrap, Interval, Metrics, bootstrap_intervals, metrics
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from housing_ml.config import EvaluationConfig
 
 Vector: TypeAlias = NDArray[np.float64]
-SliceKind = Literal["ocean proximity", "price", "income"]
+SliceKind = Literal["ocean proximity", "price", "income", "region"]
 SLICE_KINDS: tuple[SliceKind, ...] = get_args(SliceKind)
 
 PRICE_EDGES = (100_000, 200_000, 300_000, 400_000, 500_000)
@@ -105,7 +106,7 @@ def evaluate(
                 prediction._make(part[rows] for part in prediction),
                 bootstrap,
             )
-            for kind, name, rows in _parts(raw, known)
+            for kind, name, rows in parts(raw, known)
         ),
     )
 
@@ -151,16 +152,20 @@ def _coverage(actual: Vector, prediction: Prediction) -> float:
     return float(((prediction.lower <= actual) & (actual <= prediction.upper)).mean())
 
 
-def _parts(raw: Matrix, actual: Vector) -> Iterator[tuple[SliceKind, str, NDArray[np.bool_]]]:
-    """Yield each part that has rows, with a mask of them; an unknown category is in no part."""
+def parts(raw: Matrix, actual: Vector) -> Iterator[tuple[SliceKind, str, NDArray[np.bool_]]]:
+    """Yield each part that has rows, with a mask of them; an unknown category is in no part.
+
+    A region is where one big city is nearer than the others.
+    """
     codes = raw[:, COLUMNS.index("ocean_proximity")]
     income = raw[:, COLUMNS.index("median_income")] * 10_000
-    parts: dict[SliceKind, Iterator[tuple[str, NDArray[np.bool_]]]] = {
+    kinds: dict[SliceKind, Iterator[tuple[str, NDArray[np.bool_]]]] = {
         "ocean proximity": ((name, codes == code) for code, name in enumerate(CATEGORIES)),
         "price": _bands(actual, PRICE_EDGES),
         "income": _bands(income, INCOME_EDGES),
+        "region": _regions(raw),
     }
-    for kind, bands in parts.items():
+    for kind, bands in kinds.items():
         yield from ((kind, name, rows) for name, rows in bands if rows.any())
 
 
@@ -170,3 +175,12 @@ def _bands(values: Vector, edges: tuple[int, ...]) -> Iterator[tuple[str, NDArra
     names = [f"under {edges[0] // 1000}k", *inner, f"{edges[-1] // 1000}k and more"]
     band = np.searchsorted(edges, values, side="right")
     yield from ((name, band == index) for index, name in enumerate(names))
+
+
+def _regions(raw: Matrix) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Yield each city's name and the rows around it."""
+    places = plane(raw[:, [COLUMNS.index("longitude"), COLUMNS.index("latitude")]])
+    centres = plane(np.array(list(CITIES.values())))
+    nearest = np.square(places[:, None] - centres).sum(axis=2).argmin(axis=1)
+    names = [name.replace("_", " ") for name in CITIES]
+    yield from ((name, nearest == index) for index, name in enumerate(names))

@@ -10,7 +10,8 @@ import getpass
 from typing import TYPE_CHECKING, Literal
 
 from housing_ml.champion_comparison import predictions_name
-from housing_ml.records.release import Baseline
+from housing_ml.code_state import code_state
+from housing_ml.records.release import Baseline, Circumstances
 from housing_ml.registry import set_alias
 from housing_ml.releases import (
     Event,
@@ -26,7 +27,8 @@ from housing_ml.releases import (
 from housing_ml.storage import open_store
 
 if TYPE_CHECKING:
-    from housing_ml.gate import GateDecision
+    from housing_ml.config import GateConfig
+    from housing_ml.gate_records import GateDecision
     from housing_ml.records.evaluation import EvaluationResult
     from housing_ml.records.release import RegisteredVersion
     from housing_ml.records.training import TrainingResult
@@ -55,6 +57,15 @@ def baseline(channels: Channels, digest: str) -> Baseline | None:
         return None
     return Baseline(
         version=to_beat.version, bundle=to_beat.bundle, synthetic=to_beat.data.synthetic
+    )
+
+
+def circumstances(channels: Channels, digest: str, config: GateConfig) -> Circumstances:
+    """Return what the gate has to know of a bundle beside the bundle itself."""
+    return Circumstances(
+        baseline=baseline(channels, digest),
+        withdrawn=channels.withdrawn.get(digest),
+        code=code_state() if config.require_committed_code else None,
     )
 
 

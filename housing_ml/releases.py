@@ -150,6 +150,8 @@ class Channels(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int = 0
     updated_at: str = ""
     channels: dict[str, Release] = {}
+    withdrawn: dict[str, str] = {}
+    """Why bundles were rolled back, by digest: they are not promoted again by themselves."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -235,6 +237,7 @@ def move_channels(
         sequence=current.sequence + 1,
         updated_at=now(),
         channels=dict(change(dict(current.channels))),
+        withdrawn=current.withdrawn,
     )
     content = msgspec.json.format(msgspec.json.encode(moved, order="deterministic"), indent=2)
     storage.write(CHANNELS, content, if_generation=if_generation)

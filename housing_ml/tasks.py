@@ -31,11 +31,11 @@ from housing_ml.config import (
     TrainingConfig,
 )
 from housing_ml.contract import TARGET, to_matrix
-from housing_ml.gate import GateDecision
+from housing_ml.gate_records import GateDecision
 from housing_ml.records.evaluation import EvaluationResult
 from housing_ml.records.features import FeaturesResult
 from housing_ml.records.imputation import ImputationResult
-from housing_ml.records.release import Baseline, RegisteredVersion, RetrainResult, Stages
+from housing_ml.records.release import Circumstances, RegisteredVersion, RetrainResult, Stages
 from housing_ml.records.selection import SelectionResult
 from housing_ml.records.split import SplitResult
 from housing_ml.records.sweep import SweepOutcome
@@ -218,39 +218,15 @@ def gate(
     trained: TrainingResult,
     evaluated: EvaluationResult,
     holdout: DatasetRef,
-    baseline: Baseline | None,
+    circumstances: Circumstances,
     config: GateConfig,
 ) -> GateDecision:
-    """Decide whether the model may replace the baseline, judged anew on the same holdout."""
-    from housing_ml.champion_comparison import compare_with_champion
-    from housing_ml.gate import Champion, GateEvidence, decide
-    from housing_ml.releases import open_releases
+    """Decide whether the model may replace the champion, judged anew on the same holdout."""
+    from housing_ml.gate import decide
+    from housing_ml.gate_evidence import gather
 
-    settings = Settings()
-    store = open_store(settings)
-    load(store, trained.bundle)  # raises unless the stored bundle repeats its golden rows
-    champion = None
-    if baseline is not None:
-        difference = compare_with_champion(
-            store.get_frame(evaluated.predictions),
-            _labelled(store, holdout)[0],
-            baseline.bundle,
-            open_releases(settings),
-            config,
-        )
-        champion = Champion(
-            version=baseline.version,
-            synthetic=baseline.synthetic,
-            same_content=baseline.bundle == trained.bundle.digest,
-            difference=difference,
-        )
-    evidence = GateEvidence(
-        evaluation=evaluated.evaluation,
-        interval_level=trained.bundle.interval_level,
-        skew=evaluated.skew,
-        golden_replayed=True,
-        synthetic=trained.bundle.synthetic,
-        champion=champion,
+    evidence = gather(
+        trained, evaluated, holdout, circumstances, config=config, settings=Settings()
     )
     return decide(evidence, config)
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from housing_ml.config import ModelName, Parameters
 from housing_ml.evaluation import Evaluation
-from housing_ml.gate import GateDecision
+from housing_ml.gate_records import CodeState, GateDecision
 from housing_ml.records.base import Record
 from housing_ml.records.evaluation import EvaluationResult
 from housing_ml.records.features import FeaturesResult
@@ -29,6 +29,14 @@ class Baseline(Record):
     version: str
     bundle: str = Field(description="Digest of its published bundle.")
     synthetic: bool
+
+
+class Circumstances(Record):
+    """What the gate has to know beside the model itself."""
+
+    baseline: Baseline | None = Field(description="None for the first model.")
+    withdrawn: str | None = Field(description="Why this very bundle was rolled back, if it was.")
+    code: CodeState | None = Field(description="What ran, where the config asks for it.")
 
 
 class Stages(Record):

@@ -1,0 +1,104 @@
+"""Gather what the gate decides on: the stored bundle and its rival, on the same held-out rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from housing_ml.behaviour import probe
+from housing_ml.bundle import Bundle, BundleError
+from housing_ml.champion_comparison import champion_prices, compare
+from housing_ml.contract import TARGET, to_matrix
+from housing_ml.gate_records import Champion, GateEvidence
+from housing_ml.releases import open_releases
+from housing_ml.serving_cost import measure_serving
+from housing_ml.slice_comparison import compare_slices
+from housing_ml.storage import open_store
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from housing_ml.config import GateConfig
+    from housing_ml.contract import Matrix
+    from housing_ml.records.evaluation import EvaluationResult
+    from housing_ml.records.release import Baseline, Circumstances
+    from housing_ml.records.training import BundleRef, TrainingResult
+    from housing_ml.settings import Settings
+    from housing_ml.storage import DatasetRef, Store
+
+
+class _Holdout(NamedTuple):
+    raw: Matrix
+    actual: NDArray[np.float64]
+    predictions: pd.DataFrame
+
+
+def gather(  # noqa: PLR0913 - what each of the stages before has found
+    trained: TrainingResult,
+    evaluated: EvaluationResult,
+    holdout: DatasetRef,
+    circumstances: Circumstances,
+    *,
+    config: GateConfig,
+    settings: Settings,
+) -> GateEvidence:
+    """Return the evidence on a trained model.
+
+    Raises:
+        StorageError: when stored data are missing or damaged.
+    """
+    store = open_store(settings)
+    frame = store.get_frame(holdout)
+    predictions = store.get_frame(evaluated.predictions)
+    rows = _Holdout(to_matrix(frame), frame[TARGET].to_numpy(), predictions)
+    rival, baseline = None, circumstances.baseline
+    if baseline is not None:
+        identity = predictions["identity"]
+        rival = champion_prices(identity, rows.raw, baseline.bundle, open_releases(settings))
+    same_content = baseline is not None and baseline.bundle == trained.bundle.digest
+    return GateEvidence(
+        evaluation=evaluated.evaluation,
+        interval_level=trained.bundle.interval_level,
+        skew=evaluated.skew,
+        synthetic=trained.bundle.synthetic,
+        champion=_champion(baseline, rows, rival, config, same_content=same_content),
+        withdrawn=circumstances.withdrawn,
+        code=circumstances.code,
+        **_of_bundle(store, trained.bundle, rows, rival),
+    )
+
+
+def _champion(
+    baseline: Baseline | None,
+    rows: _Holdout,
+    rival: NDArray[np.float64] | None,
+    config: GateConfig,
+    *,
+    same_content: bool,
+) -> Champion | None:
+    if baseline is None:
+        return None
+    return Champion(
+        version=baseline.version,
+        synthetic=baseline.synthetic,
+        same_content=same_content,
+        difference=None if rival is None else compare(rows.predictions, rival, config),
+    )
+
+
+def _of_bundle(
+    store: Store, ref: BundleRef, rows: _Holdout, rival: NDArray[np.float64] | None
+) -> dict[str, Any]:
+    """Return what only the loaded bundle can tell; little when it does not prove itself."""
+    try:
+        bundle = Bundle({name: store.get_bytes(file) for name, file in ref.files.items()})
+    except BundleError:
+        return {"golden_replayed": False, "behaviour": None, "cost": None, "slices": ()}
+    prediction = bundle.predict_matrix(rows.raw)
+    return {
+        "golden_replayed": True,
+        "behaviour": probe(bundle, rows.raw),
+        "cost": measure_serving(bundle, rows.raw),
+        "slices": compare_slices(rows.raw, rows.actual, prediction, rival),
+    }
