@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from litestar import Response, Router, get
+from litestar import MediaType, Response, Router, get
 
 from serve import openapi
 from serve.problems import ProblemError
@@ -50,7 +50,7 @@ def router(
         healthy = all(dependency.state == "ok" for dependency in found.values())
         return DeepHealth("ok" if healthy else "degraded", found)
 
-    @get("/metrics", sync_to_thread=True)
+    @get("/metrics", media_type=MediaType.TEXT, sync_to_thread=True)
     def figures() -> Response[bytes]:
         """Return the figures of all workers in Prometheus' text format."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from litestar import Router, get, post
+from litestar import Request, Router, get, post
 
 from serve import openapi
 from serve.problems import ProblemError
@@ -68,10 +68,13 @@ def router(
             raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "1"})
         return store.current.describe()
 
+    async def admit(request: Request[Any, Any, Any]) -> None:
+        await access(request)  # Litestar copies a callable object, but not a function
+
     return Router(
         "/api/v1",
         route_handlers=[predict, explain, model],
-        before_request=access,
+        before_request=admit,
         tags=["model"],
         security=[{openapi.KEY_SCHEME: []}] if keys else None,
     )

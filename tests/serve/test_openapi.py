@@ -1,0 +1,67 @@
+"""The OpenAPI document is true: schemathesis finds no answer that it does not describe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import schemathesis
+from hypothesis import given, settings
+from schemathesis import GenerationMode
+
+from housing_ml.contract import FIELDS
+
+if TYPE_CHECKING:
+    from tests.serve.conftest import Service
+
+
+ROUTES = {
+    "/api/v1/predict": "POST",
+    "/api/v1/explain": "POST",
+    "/api/v1/model": "GET",
+    "/health": "GET",
+    "/health/live": "GET",
+    "/health/ready": "GET",
+    "/health/deep": "GET",
+    "/metrics": "GET",
+}
+
+
+@pytest.fixture(scope="session")
+def api(service: Service) -> Any:
+    return schemathesis.openapi.from_url(f"{service.url}/docs/openapi.json")
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "mode"),
+    [
+        *((path, method, GenerationMode.POSITIVE) for path, method in ROUTES.items()),
+        ("/api/v1/predict", "POST", GenerationMode.NEGATIVE),
+        ("/api/v1/explain", "POST", GenerationMode.NEGATIVE),
+    ],
+)
+def test_every_answer_is_as_described(
+    api: Any, path: str, method: str, mode: GenerationMode
+) -> None:
+    @settings(max_examples=40 if method == "POST" else 3, deadline=None, database=None)
+    @given(case=api[path][method].as_strategy(generation_mode=mode))
+    def call(case: Any) -> None:
+        case.call_and_validate()
+
+    call()
+
+
+def test_bounds_and_units_are_the_contracts(service: Service) -> None:
+    schemas = service.client.get("/docs/openapi.json").json()["components"]["schemas"]
+    properties = schemas["BlockGroup"]["properties"]
+    for name, field in FIELDS.items():
+        if name in properties:
+            described = properties[name]
+            described = next(iter(described.get("anyOf", [described])))
+            assert (described["minimum"], described["maximum"]) == (field.minimum, field.maximum)
+            assert described["x-unit"] == field.unit
+
+
+def test_every_route_but_the_docs_is_described(service: Service) -> None:
+    paths = service.client.get("/docs/openapi.json").json()["paths"]
+    assert paths.keys() == ROUTES.keys()
