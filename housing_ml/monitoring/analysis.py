@@ -41,6 +41,7 @@ class MonitorReport(Record):
     labelled: int = Field(ge=0, description="Of these, with a known actual price.")
     alarms: tuple[Alarm, ...] = Field(description="Columns of the champion that moved.")
     live_error: tuple[str, ...] = Field(description="Why its live error is over the limit.")
+    error_limit: float | None = Field(description="Limit of its live wMAPE, as a fraction.")
     retraining: RetrainingDecision
     windows: tuple[WindowDrift, ...] = Field(description="Finished windows, the oldest first.")
     performance: tuple[LiveError, ...]
@@ -48,6 +49,11 @@ class MonitorReport(Record):
     unknown_versions: tuple[str, ...] = Field(
         description="Versions in the log without reference statistics: not compared."
     )
+
+    def __str__(self) -> str:
+        """Say it for a person."""
+        state = "alert" if self.alert else "quiet"
+        return f"{state}, {self.predictions:,} predictions, {self.labelled:,} labelled"
 
     @property
     def alert(self) -> bool:
@@ -100,6 +106,7 @@ class _Run(NamedTuple):
             labelled=performance[0].rows if performance else 0,
             alarms=raised,
             live_error=live_error,
+            error_limit=self.error_limit(),
             retraining=self.retraining(raised, live_error),
             windows=drift,
             performance=performance,
@@ -133,6 +140,10 @@ class _Run(NamedTuple):
         }
         found = live_errors(recent, config)
         return over_limit(found[0] if found else None, champion.expected, config)
+
+    def error_limit(self) -> float | None:
+        champion = self.models.champion
+        return champion.expected.wmape * self.config.performance.error_ratio if champion else None
 
     def retraining(
         self, raised: tuple[Alarm, ...], live_error: tuple[str, ...]

@@ -38,6 +38,7 @@ class Labels:
         is_last = table["key"] != following
         is_last[-1:] = True
         self._table = table[is_last]
+        self._keys = self._table["key"].copy()  # close together for the search
 
     def __len__(self) -> int:
         return len(self._table)
@@ -45,9 +46,9 @@ class Labels:
     def find(self, ids: pa.Array) -> Matches:
         """Return which of the ids have a price, and which."""
         keys = _hash(ids.to_numpy(zero_copy_only=False))
-        places = np.searchsorted(self._table["key"], keys)
+        places = np.searchsorted(self._keys, keys)
         places[places == len(self)] = 0
-        known = self._table["key"][places] == keys if len(self) else np.zeros(len(keys), np.bool_)
+        known = self._keys[places] == keys if len(self) else np.zeros(len(keys), np.bool_)
         rows = np.flatnonzero(known)
         found = self._table[places[rows]]
         return Matches(rows, found["actual"], found["received"])

@@ -132,11 +132,13 @@ def _grid(values: Vector) -> Grid:
 
 
 def _count(grid: Grid, values: Vector) -> Counts:
-    known = values[~np.isnan(values)]
-    bins = np.searchsorted(np.array(grid.edges), known, side="left")
-    counts = np.bincount(bins, minlength=len(grid.edges) + 1)
-    below, above = np.sum(known < grid.minimum), np.sum(known > grid.maximum)
-    return np.array([*counts, len(values) - len(known), below, above], dtype=np.int64)
+    ordered = np.sort(values)  # a few edges in sorted values: half the time of values in edges
+    known = int(np.searchsorted(ordered, np.nan))  # NaN sorts last
+    cuts = np.searchsorted(ordered[:known], grid.edges, side="right")
+    below = np.searchsorted(ordered[:known], grid.minimum, side="left")
+    above = known - np.searchsorted(ordered[:known], grid.maximum, side="right")
+    bins = np.diff(cuts, prepend=0, append=known)
+    return np.array([*bins, len(values) - known, below, above], dtype=np.int64)
 
 
 def _categories(codes: Vector) -> Counts:

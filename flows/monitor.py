@@ -1,0 +1,46 @@
+"""Watch the served model: read the log since the last window, judge it, tell who should know."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from prefect import flow, task
+
+from housing_ml.monitoring.analysis import MonitorReport, analyse
+from housing_ml.monitoring.config import MonitorConfig
+from housing_ml.monitoring.publishing import announce, publish
+from housing_ml.orchestration import run_stage, session
+from housing_ml.releases import open_releases
+from housing_ml.settings import Settings
+
+
+@task(retries=1, persist_result=False)
+def analysis(config: MonitorConfig) -> MonitorReport:
+    """Read what is new, and judge the windows that are over."""
+    return analyse(open_releases(Settings()), config, datetime.now(UTC))
+
+
+@task(retries=2, persist_result=False)
+def publication(report: MonitorReport, config: MonitorConfig) -> None:
+    """Write the report, and show it."""
+    settings = Settings()
+    publish(report, config, open_releases(settings), settings)
+
+
+@flow(name="monitor", persist_result=False)
+def monitor(config: MonitorConfig = MonitorConfig()) -> MonitorReport:  # noqa: B008 - frozen
+    """Report on drift, live error and retraining; emit an event on an alert.
+
+    Args:
+        config: What may be turned; the defaults suit a service with a thousand predictions a day.
+    """
+    report = run_stage(analysis, config)
+    announce(report)
+    run_stage(publication, report, config)
+    return report
+
+
+def run_monitor(config: MonitorConfig, *, verbose: bool = False) -> MonitorReport:
+    """Run the flow from a program: on the configured Prefect server, or on one of its own."""
+    with session(verbose=verbose):
+        return monitor(config)

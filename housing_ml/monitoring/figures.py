@@ -1,0 +1,79 @@
+"""The monitor's figures, as the bytes of a PNG: drift by window, and live error by day."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from housing_ml.plots import BLUE, INK, VERMILION
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+    from housing_ml.monitoring.config import DriftConfig
+    from housing_ml.monitoring.drift import ColumnDrift, WindowDrift
+    from housing_ml.monitoring.performance import LiveError
+
+_MOST_LABELS = 10
+
+
+def drift_map(windows: Sequence[WindowDrift], config: DriftConfig) -> bytes:
+    """Draw each column's effect in each window of one version, as a multiple of its limit."""
+    names = list(dict.fromkeys(item.name for window in windows for item in window.columns))
+    effects = np.full((len(names), len(windows)), np.nan)
+    for place, window in enumerate(windows):
+        for item in window.columns:
+            if item.verdict != "too few":
+                effects[names.index(item.name), place] = _effect(item, config)
+    figure, axes = _canvas("Drift from the training rows", 1.5 + 0.3 * len(names))
+    axes.set_yticks(range(len(names)), names)
+    _days(axes, [f"{window.start:%d %b %H:%M}" for window in windows])
+    image = axes.imshow(effects, aspect="auto", cmap="PuOr_r", vmin=0, vmax=2)
+    figure.colorbar(image, ax=axes, label="effect, 1 is the limit")
+    return _png(figure)
+
+
+def error_history(days: Sequence[LiveError], limit: float | None) -> bytes:
+    """Draw the live wMAPE of each day with its interval, and its limit."""
+    known = [(item.name, item.estimates.wmape) for item in days if item.estimates]
+    figure, axes = _canvas("Live error", 3.2)
+    places = range(len(known))
+    values = np.array([estimate for _, estimate in known]).reshape(-1, 3) * 100
+    spans = np.abs(values[:, 1:] - values[:, :1]).T
+    axes.errorbar(places, values[:, 0], yerr=spans, fmt="o", color=BLUE, capsize=3)
+    if limit is not None:
+        axes.axhline(100 * limit, color=VERMILION, label="limit")
+        axes.legend(frameon=False)
+    axes.set_ylabel("wMAPE, %")
+    axes.set_ylim(bottom=0)
+    _days(axes, [name[5:16] for name, _ in known])
+    return _png(figure)
+
+
+def _effect(item: ColumnDrift, config: DriftConfig) -> float:
+    return max(item.psi / config.psi, (item.distance or 0) / config.distance)
+
+
+def _days(axes: Axes, names: Sequence[str]) -> None:
+    step = -(-len(names) // _MOST_LABELS) or 1
+    axes.set_xticks(range(0, len(names), step), names[::step], rotation=30, ha="right")
+
+
+def _canvas(title: str, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(9, height), layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(title, loc="left", color=INK, weight="bold")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = BytesIO()
+    metadata: dict[str, Any] = {"Software": None}
+    figure.savefig(buffer, format="png", dpi=110, metadata=metadata)
+    return buffer.getvalue()

@@ -1,0 +1,61 @@
+"""Where a report goes: storage, the reports folder, Prefect's UI, and events that others act on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prefect.events import emit_event
+
+from housing_ml.artifacts import show_report
+from housing_ml.atomic import write_atomically
+from housing_ml.monitoring import figures
+from housing_ml.monitoring.summary import headline, page, summary, tables
+
+if TYPE_CHECKING:
+    from housing_ml.monitoring.analysis import MonitorReport
+    from housing_ml.monitoring.config import MonitorConfig
+    from housing_ml.releases import ReleaseStorage
+    from housing_ml.settings import Settings
+
+ALERT = "housing.monitor.alert"
+RETRAIN = "housing.retrain.wanted"
+"""Events; the retrain deployment is started by the second."""
+
+
+def draw(report: MonitorReport, config: MonitorConfig) -> dict[str, bytes]:
+    """Return the report's figures, PNG by name; none while there is nothing to draw."""
+    windows = [item for item in report.windows if item.version == report.champion]
+    days = [item for item in report.performance if item.kind == "day" and item.estimates]
+    drawn = {}
+    if windows:
+        drawn["drift"] = figures.drift_map(windows, config.drift)
+    if days:
+        drawn["live_error"] = figures.error_history(days, report.error_limit)
+    return drawn
+
+
+def publish(
+    report: MonitorReport, config: MonitorConfig, storage: ReleaseStorage, settings: Settings
+) -> None:
+    """Write the report to storage and the reports folder, and show it in Prefect."""
+    drawn = draw(report, config)
+    html = page(report, drawn)
+    stamp = f"{report.at:%Y%m%dT%H%M%SZ}"
+    storage.write(f"monitoring/reports/{stamp}.json", report.model_dump_json().encode())
+    storage.write(f"monitoring/reports/{stamp}.html", html)
+    write_atomically(settings.reports_path / "monitor" / "report.html", html)
+    named = {name.lower().replace(" ", "_"): rows for name, rows in tables(report).items() if rows}
+    show_report(summary(report), named, drawn)
+
+
+def announce(report: MonitorReport) -> None:
+    """Emit the events that the report calls for: an alert for people, a retrain for automations."""
+    resource = {
+        "prefect.resource.id": "housing.model.champion",
+        "prefect.resource.name": f"version {report.champion}",
+    }
+    if report.alert:
+        emit_event(ALERT, resource, payload={"headline": headline(report)})
+    if report.retraining.retrain:
+        payload = {"reasons": list(report.retraining.reasons), "version": report.champion}
+        emit_event(RETRAIN, resource, payload=payload)
