@@ -4,7 +4,7 @@ BIN := .venv/bin
 TOOL := $(BIN)/uv tool run --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test serve lint format data coverage smoke audit sbom images up push rollout \
+.PHONY: help install run test serve lint format data coverage smoke audit sbom images containers push rollout \
 	retrain lock clean
 
 help: ## List the tasks
@@ -65,7 +65,7 @@ sbom: install ## Bills of materials of both images, in dist/
 images: ## Build both images
 	@for image in serve pipeline; do docker build --target $$image --tag housing-$$image . || exit 1; done
 
-up: ## Start the whole platform on this machine with Docker
+containers: ## Start the whole platform on this machine with Docker
 	@docker compose up --build --wait
 
 push: ## Push both images as REGISTRY/NAME:TAG, sign them, attach their bills of materials

@@ -1,0 +1,52 @@
+/** Calls of the service, with the key that the person gave. */
+
+export const dollars = new Intl.NumberFormat("en-US", {
+  style: "currency", currency: "USD", maximumFractionDigits: 0,
+});
+
+let key = "";
+
+export function useKey(value) {
+  key = value;
+}
+
+/** A refusal of the service: its message, and what each field breaks. */
+export class Refusal extends Error {
+  constructor(status, problem, wait) {
+    super(problem.detail ?? `The service answered ${status}.`);
+    this.status = status;
+    this.errors = problem.errors ?? [];
+    this.wait = wait;
+  }
+}
+
+async function once(path, body) {
+  const headers = key ? { "X-API-Key": key } : {};
+  const options = body === undefined ? { headers } : {
+    method: "POST",
+    headers: { ...headers, "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  };
+  const answer = await fetch(path, options);
+  const document = await answer.json().catch(() => ({}));
+  if (answer.ok) return document;
+  throw new Refusal(answer.status, document, Number(answer.headers.get("Retry-After") ?? 1));
+}
+
+/** Ask, and ask again when the service says that it is too soon. */
+export async function ask(path, body, tries = 5) {
+  try {
+    return await once(path, body);
+  } catch (refusal) {
+    if (refusal.status !== 429 || tries === 0) throw refusal;
+    await new Promise((resolve) => setTimeout(resolve, 1000 * refusal.wait));
+    return ask(path, body, tries - 1);
+  }
+}
+
+/** Make an element with properties and children; text stays text. */
+export function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}

@@ -1,0 +1,44 @@
+/** The price, its interval, its warnings, and why. */
+
+import { ask, dollars, element } from "/assets/api.js";
+
+function bars(explanation) {
+  const parts = Object.entries(explanation.contributions);
+  const largest = Math.max(...parts.map(([, value]) => Math.abs(value)), 1);
+  const rows = parts.sort((a, b) => Math.abs(b[1]) - Math.abs(a[1])).map(([name, value]) => {
+    const bar = element("span", { className: value < 0 ? "bar less" : "bar" });
+    bar.style.width = `${(100 * Math.abs(value)) / largest}%`;
+    const sign = value < 0 ? "−" : "+";
+    return element("tr", {},
+      element("th", { scope: "row" }, name),
+      element("td", { className: "number" }, sign + dollars.format(Math.abs(value))),
+      element("td", { className: "bars" }, bar));
+  });
+  const caption = element("caption", {},
+    `Why: from ${dollars.format(explanation.base_price)}, the mean of the reference, to this price`);
+  return element("table", {}, caption, element("tbody", {}, ...rows));
+}
+
+/** Price one block group and show the answer in `container`. */
+export async function show(place, container) {
+  const [answer, why] = await Promise.all([
+    ask("/api/v1/predict", { instances: [place] }),
+    ask("/api/v1/explain", { instances: [place] }),
+  ]);
+  const [found] = answer.predictions;
+  const { lower, upper, level } = found.prediction_interval;
+  const warnings = found.warnings.map((warning) => element("li", { className: "wrong" }, warning));
+  container.replaceChildren(
+    element("p", { className: "money" }, dollars.format(found.predicted_price)),
+    element("p", {}, `${dollars.format(lower)} to ${dollars.format(upper)} for ${Math.round(100 * level)} of 100 such places`),
+    ...(warnings.length ? [element("p", {}, "Beyond what training saw:"), element("ul", {}, ...warnings)] : []),
+    bars(why.explanations[0]),
+  );
+}
+
+/** Show why there is no price. */
+export function refuse(refusal, container) {
+  const faults = refusal.errors?.map((error) => element("li", {}, `${error.path}: ${error.rule}`)) ?? [];
+  container.replaceChildren(
+    element("p", { className: "wrong" }, refusal.message), element("ul", {}, ...faults));
+}

@@ -1,0 +1,92 @@
+"""The page for people: nothing from outside, nothing inline, and the training rows for its map."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import serve
+from housing_ml.contract import FIELDS, TARGET
+from serve.routes.pages import MAX_PLACES, places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.serve.conftest import Models, Service
+
+PAGES = Path(serve.__file__).parent / "pages"
+
+
+def test_the_page_and_every_file_that_it_names_are_served_under_a_strict_policy(
+    service: Service,
+) -> None:
+    page = service.client.get("/")
+    scripts = (item.read_text() for item in PAGES.glob("*.js"))
+    named = set(re.findall(r'"(/assets/[\w.]+)"', "".join([page.text, *scripts])))
+
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert {"/assets/house.js", "/assets/house.css", "/assets/icon.svg"} < named
+    for name in named:
+        answer = service.client.get(name)
+        assert answer.status_code == 200, name
+        assert answer.headers["content-type"].startswith(("text/", "image/svg+xml")), name
+
+
+def test_no_other_file_is_served(service: Service) -> None:
+    for name in ("settings.py", "..%2fapp.py", "docs.html"):
+        assert service.client.get(f"/assets/{name}").status_code == 404
+
+
+@pytest.mark.parametrize("page", sorted(PAGES.iterdir()), ids=lambda page: page.name)
+def test_the_page_asks_no_other_host_and_runs_nothing_inline(page: Path) -> None:
+    text = page.read_text().replace("http://www.w3.org/2000/svg", "")
+
+    assert not re.search(r"(https?:)?//[\w.-]+\.\w+/", text)
+    assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=\"|innerHTML|eval\(", text)
+
+
+def test_the_map_is_drawn_from_training_rows(service: Service, models: Models) -> None:
+    columns = service.client.get("/places").json()
+
+    held = models.first.bundle.features.neighbours_.values[0]
+    assert len(columns["price"]) == min(MAX_PLACES, len(held))
+    assert set(columns["price"]) <= set(held.round().astype(int).tolist())
+    named = {"longitude", "latitude", "median_income", "housing_median_age", "price"}
+    for name in named:
+        field = FIELDS[TARGET if name == "price" else name]
+        values = np.array(columns[name])
+        assert ((values >= field.minimum) & (values <= field.maximum)).all(), name
+
+
+def test_the_map_is_light(models: Models) -> None:
+    found = places(models.second.bundle)
+
+    lengths = {len(getattr(found, name)) for name in found.__struct_fields__}
+    assert len(lengths) == 1
+    assert lengths.pop() <= MAX_PLACES
+
+
+def test_the_training_rows_need_a_key_where_the_api_does_and_the_page_does_not(
+    start: Callable[..., Service],
+) -> None:
+    guarded = start(api_keys=f"shop:{hashlib.sha256(b'long-key').hexdigest()}")
+
+    assert guarded.client.get("/").status_code == 200
+    assert guarded.client.get("/places").status_code == 401
+    assert guarded.client.get("/places", headers={"X-API-Key": "long-key"}).status_code == 200
+
+
+def test_without_a_model_the_page_is_there_and_the_map_waits(
+    start: Callable[..., Service], tmp_path: Path
+) -> None:
+    empty = start(tmp_path, ready="/health/live")
+
+    assert empty.client.get("/").status_code == 200
+    answer = empty.client.get("/places")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
