@@ -130,7 +130,7 @@ class _Run(NamedTuple):
     def live_error(self) -> tuple[str, ...]:
         """Return why the champion's error over the recent windows is over its limit."""
         champion, config = self.models.champion, self.config.performance
-        if champion is None:
+        if champion is None or champion.expected is None:
             return ()
         since = self.horizon.now - (config.recent_windows + 1) * self.horizon.width
         recent = {
@@ -142,8 +142,8 @@ class _Run(NamedTuple):
         return over_limit(found[0] if found else None, champion.expected, config)
 
     def error_limit(self) -> float | None:
-        champion = self.models.champion
-        return champion.expected.wmape * self.config.performance.error_ratio if champion else None
+        expected = self.models.champion and self.models.champion.expected
+        return expected.wmape * self.config.performance.error_ratio if expected else None
 
     def retraining(
         self, raised: tuple[Alarm, ...], live_error: tuple[str, ...]

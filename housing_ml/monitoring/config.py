@@ -90,8 +90,8 @@ class RetrainingConfig(Config):
 class MonitorConfig(Config):
     """Everything that the monitor may be told."""
 
-    window_minutes: int = Field(
-        default=1440, ge=1, le=10_080, description="Length of a window of the log; a day."
+    window_minutes: float = Field(
+        default=1440, gt=0, le=10_080, description="Length of a window of the log; a day."
     )
     windows: int = Field(default=30, ge=2, le=366, description="Windows that a report looks back.")
     drift: DriftConfig = DriftConfig()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from housing_ml.releases import ReleaseStorage
 
 FOLDER = "feedback"
+MAX_FEEDBACK = 1000
 
 
 class Feedback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,6 +36,15 @@ class Feedback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str, Meta(min_length=1, max_length=64, description="From the answer that predicted it.")
     ]
     actual_price: Price
+
+
+class FeedbackRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Actual prices, as the API takes them."""
+
+    instances: Annotated[
+        list[Feedback],
+        Meta(min_length=1, max_length=MAX_FEEDBACK, description="1 to 1,000 actual prices."),
+    ]
 
 
 class Batch(msgspec.Struct, frozen=True):

@@ -55,7 +55,7 @@ class Horizon(NamedTuple):
     width: timedelta
 
     @classmethod
-    def until(cls, now: datetime, minutes: int, windows: int) -> Horizon:
+    def until(cls, now: datetime, minutes: float, windows: int) -> Horizon:
         """Return the horizon of the last finished windows of that length, and the open one."""
         width = timedelta(minutes=minutes)
         epoch = datetime.fromtimestamp(0, UTC)

@@ -21,7 +21,8 @@ class Champion(NamedTuple):
     version: str
     bundle: str
     promoted_at: datetime
-    expected: Expected
+    expected: Expected | None
+    """None where the release does not say."""
 
 
 class Models:
@@ -66,6 +67,7 @@ class Models:
 def _champion(release: Release | None) -> Champion | None:
     if release is None:
         return None
-    expected = Expected(wmape=release.metrics["wmape"], coverage=release.metrics["coverage"])
+    shown = {name: release.metrics.get(name) for name in ("wmape", "coverage")}
+    expected = None if None in shown.values() else Expected.model_validate(shown)
     moment = datetime.fromisoformat(release.promoted_at)
     return Champion(release.version, release.bundle, moment, expected)

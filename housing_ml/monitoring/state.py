@@ -38,7 +38,7 @@ class Window(msgspec.Struct):
 class State(msgspec.Struct):
     """Counts of `window_minutes`, the files that are in them, and when retrains were asked for."""
 
-    window_minutes: int
+    window_minutes: float
     counted: set[str] = msgspec.field(default_factory=set)
     windows: list[Window] = msgspec.field(default_factory=list)
     retrains: list[datetime] = msgspec.field(default_factory=list)
@@ -58,7 +58,7 @@ class State(msgspec.Struct):
         self.counted = {name for name in self.counted if name >= oldest}
 
 
-def read_state(storage: ReleaseStorage, window_minutes: int) -> tuple[State, int]:
+def read_state(storage: ReleaseStorage, window_minutes: float) -> tuple[State, int]:
     """Return the state and its generation; counts of windows of another length begin anew."""
     found = storage.read(STATE)
     if found is None:
