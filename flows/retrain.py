@@ -6,9 +6,10 @@ from prefect import flow
 
 from housing_ml import tasks
 from housing_ml.artifacts import Progress
+from housing_ml.champion import is_champion
 from housing_ml.config import RetrainConfig
 from housing_ml.orchestration import result_storage, run_stage, session
-from housing_ml.promotion import circumstances, is_champion
+from housing_ml.promotion import circumstances, repair
 from housing_ml.records.release import RegisteredVersion, RetrainResult, Stages
 from housing_ml.registry import holds
 from housing_ml.releases import open_releases, read_channels
@@ -69,16 +70,19 @@ def _release(
 ) -> RetrainResult:
     channels, _ = read_channels(open_releases(Settings()))
     digest = stages.training.bundle.digest
+    known = circumstances(channels, digest, config.gate)
     decision = progress.run(
         tasks.gate,
         stages.training,
         stages.evaluation,
         stages.split.holdout,
-        circumstances(channels, digest, config.gate),
+        known,
         config.gate,
     )
-    if not is_champion(channels, digest):
-        tasks.promotion(registered, stages.training, stages.evaluation, decision)
+    if is_champion(channels, digest):
+        repair(Settings())
+    else:
+        tasks.promotion(registered, stages.training, stages.evaluation, decision, known.baseline)
     return tasks.report(stages, registered, decision)
 
 

@@ -1,30 +1,31 @@
 """The end of a retrain: a model that passed the gate becomes the champion, another is recorded.
 
 The bundle is published first; then the channels move, in one step that decides between two
-promoters; MLflow's aliases follow. A crash before the move leaves the old champion in service.
+promoters; MLflow's aliases follow. A crash before the move leaves the old champion in service; one
+after it leaves work that `repair` finds and does.
 """
 
 from __future__ import annotations
 
 import getpass
+import logging
 from typing import TYPE_CHECKING, Literal
 
-from housing_ml.champion_comparison import predictions_name
+from housing_ml.champion import is_champion, take_over
 from housing_ml.code_state import code_state
+from housing_ml.publishing import publish
 from housing_ml.records.release import Baseline, Circumstances
-from housing_ml.registry import set_alias
+from housing_ml.registry import RegistryError, set_alias
+from housing_ml.release_sync import in_step, sync
 from housing_ml.releases import (
+    ConflictError,
     Event,
-    Release,
-    TrainingData,
-    move_channels,
     now,
     open_releases,
-    publish_bundle,
     read_channels,
     record,
+    settle,
 )
-from housing_ml.storage import open_store
 
 if TYPE_CHECKING:
     from housing_ml.config import GateConfig
@@ -32,14 +33,10 @@ if TYPE_CHECKING:
     from housing_ml.records.evaluation import EvaluationResult
     from housing_ml.records.release import RegisteredVersion
     from housing_ml.records.training import TrainingResult
-    from housing_ml.releases import Channels, ReleaseStorage
+    from housing_ml.releases import Channels
     from housing_ml.settings import Settings
 
-
-def is_champion(channels: Channels, digest: str) -> bool:
-    """Whether the champion channel serves the bundle already."""
-    champion = channels.channels.get("champion")
-    return champion is not None and champion.bundle == digest
+logger = logging.getLogger(__name__)
 
 
 def baseline(channels: Channels, digest: str) -> Baseline | None:
@@ -69,77 +66,67 @@ def circumstances(channels: Channels, digest: str, config: GateConfig) -> Circum
     )
 
 
-def promote(
+def promote(  # noqa: PLR0913 - what each of the stages before has found
     registered: RegisteredVersion,
     trained: TrainingResult,
     evaluated: EvaluationResult,
     decision: GateDecision,
+    beaten: Baseline | None,
+    *,
     settings: Settings,
 ) -> None:
-    """Make the version the champion, in MLflow and for the services.
+    """Make the version the champion, for the services and in MLflow.
 
     Raises:
-        ConflictError: when another version was promoted since the gate looked at the champion.
+        ConflictError: when the champion is not the one that the gate compared with any more.
     """
     releases = open_releases(settings)
     channels, generation = read_channels(releases)
-    if is_champion(channels, trained.bundle.digest):
-        return
-    _publish(trained, evaluated, settings, releases)
-    old = channels.channels.get("champion")
-    new = _release(registered, trained, evaluated, decision, old)
-    moved = {"champion": new} if old is None else {"champion": new, "previous": old}
-    move_channels(releases, lambda current: {**current, **moved}, if_generation=generation)
-    for alias, release in moved.items():
-        set_alias(registered.name, alias, release.version, settings)
-    record(releases, _event("promotion", registered, decision))
+    if not is_champion(channels, trained.bundle.digest):
+        champion = channels.channels.get("champion")
+        if (champion and champion.bundle) != (beaten and beaten.bundle):
+            raise ConflictError(
+                "another model became champion since the gate looked: run again to face it"
+            )
+        release = publish(registered, trained, evaluated, decision, settings)
+        event = _event("promotion", registered, decision)
+        take_over(releases, channels, generation, release, event)
+    repair(settings)
 
 
-def reject(registered: RegisteredVersion, decision: GateDecision, settings: Settings) -> None:
-    """Keep the champion, and record the version as its challenger with the gate's reasons."""
-    set_alias(registered.name, "challenger", registered.version, settings)
-    record(open_releases(settings), _event("rejection", registered, decision))
-
-
-def _publish(
-    trained: TrainingResult,
-    evaluated: EvaluationResult,
-    settings: Settings,
-    releases: ReleaseStorage,
-) -> None:
-    store = open_store(settings)
-    files = {name: store.get_bytes(ref) for name, ref in trained.bundle.files.items()}
-    name = predictions_name(trained.bundle.digest)
-    releases.write(name, store.get_bytes(evaluated.predictions))
-    publish_bundle(releases, trained.bundle.digest, files)
-
-
-def _release(
+def reject(
     registered: RegisteredVersion,
     trained: TrainingResult,
     evaluated: EvaluationResult,
     decision: GateDecision,
-    old: Release | None,
-) -> Release:
-    found = evaluated.evaluation
-    names = ("rmse", "mae", "r2", "mape", "wmape")
-    metrics = {name: getattr(found.metrics, name) for name in names}
-    return Release(
-        version=registered.version,
-        bundle=trained.bundle.digest,
-        model=trained.bundle.model,
-        metrics=metrics | {"coverage": found.coverage},
-        data=TrainingData(
-            digest=trained.bundle.data_digest,
-            rows=trained.bundle.rows,
-            synthetic=trained.bundle.synthetic,
-        ),
-        replaced=old.bundle if old else None,
-        run_id=registered.run_id,
-        promoted_at=now(),
-        promoted_by=getpass.getuser(),
-        reason="; ".join(decision.reasons),
-    )
+    *,
+    settings: Settings,
+) -> None:
+    """Keep the champion, and publish and record the version as its challenger."""
+    releases = open_releases(settings)
+    publish(registered, trained, evaluated, decision, settings)
+    record(releases, _event("rejection", registered, decision))
+    set_alias(registered.name, "challenger", registered.version, settings)
+    repair(settings)
+
+
+def repair(settings: Settings) -> None:
+    """Finish what a promotion or roll back has begun and not ended; cheap when there is nothing.
+
+    MLflow is the record and not the signal: when it is out, the services go on, and the next
+    command tries again.
+    """
+    releases = open_releases(settings)
+    settle(releases)
+    if in_step(releases):
+        return
+    try:
+        report = sync(settings)
+    except RegistryError as error:
+        logger.warning("MLflow does not know of the new champion yet: %s", error)
+        return
+    for problem in report.problems:
+        logger.warning("%s", problem)
 
 
 def _event(

@@ -21,7 +21,7 @@ from housing_ml.records.release import RegisteredVersion
 from housing_ml.report import comparisons, description
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
     from mlflow import MlflowClient
@@ -74,6 +74,38 @@ def set_alias(name: str, alias: str, version: str, settings: Settings) -> None:
     """
     with _client(settings) as client:
         client.set_registered_model_alias(name, alias, version)
+
+
+def align_aliases(
+    name: str, aliases: Sequence[str], wanted: Mapping[str, str], settings: Settings
+) -> dict[str, str]:
+    """Point aliases at the versions of the wanted bundles, and remove those that have none.
+
+    Args:
+        name: the registered model.
+        aliases: those to set or remove.
+        wanted: digest of the bundle by alias.
+        settings: where MLflow is.
+
+    Returns:
+        The version by alias; an alias whose bundle no version has is removed.
+
+    Raises:
+        RegistryError: when MLflow cannot be reached.
+    """
+    with _client(settings) as client:
+        found = client.search_model_versions(f"name = '{name}'")
+        versions = {item.tags.get("bundle_digest"): str(item.version) for item in found}
+        if not versions:
+            return {}
+        before = client.get_registered_model(name).aliases
+        after = {alias: versions[digest] for alias, digest in wanted.items() if digest in versions}
+        for alias in aliases:
+            if alias in after and before.get(alias) != after[alias]:
+                client.set_registered_model_alias(name, alias, after[alias])
+            elif alias in before and alias not in after:
+                client.delete_registered_model_alias(name, alias)
+        return after
 
 
 def holds(registered: RegisteredVersion, settings: Settings) -> bool:

@@ -8,168 +8,63 @@ Layout below the releases' root:
 
     channels.json                     which bundle each channel serves
     bundles/<digest>/<file>           published bundles, immutable
+    versions/<version>-<digest>.json  every published release, as it was last put into service
     history/<time>-<id>.json          one event each: who, when, why; never changed
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import msgspec
 
-from housing_ml.atomic import write_atomically
 from housing_ml.manifest import BundleError, read_manifest, sha256
+from housing_ml.release_records import Channel, Channels, Event, Release, TrainingData, now
+from housing_ml.release_storage import (
+    ConflictError,
+    LocalReleases,
+    ReleaseError,
+    ReleaseStorage,
+    Versioned,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from housing_ml.settings import Settings
 
+__all__ = [
+    "Channel",
+    "Channels",
+    "ConflictError",
+    "Event",
+    "LocalReleases",
+    "Release",
+    "ReleaseError",
+    "ReleaseStorage",
+    "TrainingData",
+    "Versioned",
+    "fetch_bundle",
+    "find_release",
+    "history",
+    "move_channels",
+    "now",
+    "open_releases",
+    "publish_bundle",
+    "published",
+    "read_channels",
+    "record",
+    "settle",
+]
+
 CHANNELS = "channels.json"
 MANIFEST = "manifest.json"
-
-Channel: TypeAlias = Literal["champion", "previous", "challenger", "canary", "shadow"]
-
-
-class ReleaseError(RuntimeError):
-    """A release that cannot be read or published; the message says why."""
-
-
-class ConflictError(ReleaseError):
-    """Someone else changed the object first."""
-
-
-class Versioned(NamedTuple):
-    """An object's bytes and the generation that a conditional write must name."""
-
-    content: bytes
-    generation: int
-
-
-class ReleaseStorage(Protocol):
-    """Objects by name with conditional writes, as GCS has them; generation 0 is "not there"."""
-
-    def read(self, name: str) -> Versioned | None:
-        """Return the object, or None when there is none."""
-        ...
-
-    def write(self, name: str, content: bytes, *, if_generation: int | None = None) -> int:
-        """Write all of it or nothing, and return the new generation.
-
-        Raises:
-            ConflictError: when the object's generation is not `if_generation`.
-        """
-        ...
-
-    def names(self, folder: str) -> list[str]:
-        """Return the names of the objects directly in a folder, sorted."""
-        ...
-
-
-class LocalReleases:
-    """Releases in a local folder. An object's generation is drawn from its content."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def read(self, name: str) -> Versioned | None:
-        """Return the file, or None when there is none."""
-        try:
-            content = (self.root / name).read_bytes()
-        except FileNotFoundError:
-            return None
-        return Versioned(content, _generation(content))
-
-    def write(self, name: str, content: bytes, *, if_generation: int | None = None) -> int:
-        """Replace the file in one step, durably; see `ReleaseStorage.write`."""
-        with self._lock():
-            found = self.read(name)
-            generation = found.generation if found else 0
-            if if_generation is not None and generation != if_generation:
-                raise ConflictError(f"{name} was changed by someone else: look again, then retry")
-            write_atomically(self.root / name, content)
-        return _generation(content)
-
-    def names(self, folder: str) -> list[str]:
-        """Return the names of the files in a folder, sorted."""
-        try:
-            entries = sorted(item.name for item in (self.root / folder).iterdir())
-        except FileNotFoundError:
-            return []
-        return [f"{folder}/{entry}" for entry in entries if not entry.startswith(".")]
-
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        # The kernel frees the lock when its holder dies.
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
 
 def open_releases(settings: Settings) -> ReleaseStorage:
     """Return the releases of the configured place: local files below the home folder."""
     return LocalReleases(settings.releases_path)
-
-
-class TrainingData(msgspec.Struct, frozen=True, kw_only=True):
-    """Which rows a model was trained on."""
-
-    digest: str
-    rows: int
-    synthetic: bool
-
-
-class Release(msgspec.Struct, frozen=True, kw_only=True):
-    """A model that a channel serves."""
-
-    version: str
-    bundle: str
-    """Digest of the published bundle."""
-    model: str
-    metrics: dict[str, float]
-    """On the holdout: rmse and mae in dollars; r2, mape, wmape and coverage as fractions."""
-    data: TrainingData
-    replaced: str | None = None
-    """Digest of the bundle that it took the channel from."""
-    run_id: str | None = None
-    promoted_at: str
-    promoted_by: str
-    reason: str
-
-
-class Channels(msgspec.Struct, frozen=True, kw_only=True):
-    """The document that services follow; `sequence` grows with every change."""
-
-    sequence: int = 0
-    updated_at: str = ""
-    channels: dict[str, Release] = {}
-    withdrawn: dict[str, str] = {}
-    """Why bundles were rolled back, by digest: they are not promoted again by themselves."""
-
-
-class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that was decided about a model, for the append-only history."""
-
-    kind: Literal["promotion", "rejection", "rollback"]
-    version: str
-    bundle: str
-    at: str
-    by: str
-    reason: str
-    run_id: str | None = None
-    evidence: dict[str, Any] = {}
-
-
-def now() -> str:
-    """Return the time in UTC, ISO 8601 to the microsecond, which sorts as text."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def publish_bundle(storage: ReleaseStorage, digest: str, files: Mapping[str, bytes]) -> None:
@@ -224,8 +119,17 @@ def move_channels(
     change: Callable[[dict[str, Release]], Mapping[str, Release]],
     *,
     if_generation: int,
+    event: Event | None = None,
+    withdrawn: Mapping[str, str] | None = None,
 ) -> Channels:
     """Write the channels as `change` makes them of the current ones; all move in one step.
+
+    Args:
+        storage: where the releases are.
+        change: maps the releases by channel to the new ones.
+        if_generation: of the document that the caller has seen.
+        event: why, for the history. It is part of the document, so that a crash does not lose it.
+        withdrawn: the bundles withdrawn from now on; the same as before if empty.
 
     Raises:
         ConflictError: when the document is not of the generation that the caller has seen.
@@ -233,29 +137,78 @@ def move_channels(
     current, generation = read_channels(storage)
     if generation != if_generation:
         raise ConflictError("the channels were moved by someone else: look again, then retry")
+    _settle(storage, current)
     moved = Channels(
         sequence=current.sequence + 1,
         updated_at=now(),
         channels=dict(change(dict(current.channels))),
-        withdrawn=current.withdrawn,
+        withdrawn=dict(current.withdrawn if withdrawn is None else withdrawn),
+        event=event,
     )
     content = msgspec.json.format(msgspec.json.encode(moved, order="deterministic"), indent=2)
     storage.write(CHANNELS, content, if_generation=if_generation)
+    _settle(storage, moved)
     return moved
 
 
 def record(storage: ReleaseStorage, event: Event) -> None:
-    """Append an event to the history."""
-    stamp = event.at.replace(":", "").replace("+0000", "Z")
-    storage.write(
-        f"history/{stamp}-{uuid4().hex[:8]}.json", msgspec.json.encode(event), if_generation=0
-    )
+    """Append an event that moves no channel to the history."""
+    storage.write(_event_name(event, uuid4().hex[:8]), msgspec.json.encode(event), if_generation=0)
+
+
+def settle(storage: ReleaseStorage) -> None:
+    """Write into the history what a crash after the last move has kept from it."""
+    _settle(storage, read_channels(storage)[0])
 
 
 def history(storage: ReleaseStorage) -> list[Event]:
     """Return all events, the oldest first."""
+    channels, _ = read_channels(storage)
     found = (storage.read(name) for name in storage.names("history"))
-    return [msgspec.json.decode(item.content, type=Event) for item in found if item]
+    events = [msgspec.json.decode(item.content, type=Event) for item in found if item]
+    last = channels.event
+    return [*events, last] if last and last not in events else events
+
+
+def published(storage: ReleaseStorage, release: Release) -> None:
+    """Note a published release, so that a rollback or a comparison finds it."""
+    name = f"versions/{release.version}-{release.bundle}.json"
+    storage.write(name, msgspec.json.encode(release))
+
+
+def find_release(storage: ReleaseStorage, name: str) -> Release:
+    """Return a published release by its channel, its version, or the start of its digest.
+
+    Raises:
+        ReleaseError: when there is none, or more than one.
+    """
+    channels, _ = read_channels(storage)
+    if name in channels.channels:
+        return channels.channels[name]
+    known = [item.removeprefix("versions/") for item in storage.names("versions")]
+    exact = [item for item in known if item.rpartition("-")[0] == name]
+    found = exact or [item for item in known if item.rpartition("-")[2].startswith(name)]
+    if len(found) != 1:
+        versions = ", ".join(item.rpartition("-")[0] for item in known) or "none"
+        count = f"names {len(found)} published versions" if found else "names no published version"
+        raise ReleaseError(f"{name} {count}: give a digest, or a version of {versions}")
+    content = storage.read(f"versions/{found[0]}")
+    if content is None:
+        raise ReleaseError(f"{name} was deleted while it was looked for")
+    return msgspec.json.decode(content.content, type=Release)
+
+
+def _settle(storage: ReleaseStorage, channels: Channels) -> None:
+    if channels.event is None:
+        return
+    name = _event_name(channels.event, f"{channels.sequence:08d}")
+    if storage.read(name) is None:
+        storage.write(name, msgspec.json.encode(channels.event))
+
+
+def _event_name(event: Event, suffix: str) -> str:
+    stamp = event.at.replace(":", "").replace("+0000", "Z")
+    return f"history/{stamp}-{suffix}.json"
 
 
 def _fetch(storage: ReleaseStorage, digest: str, name: str, expected: str) -> bytes:
@@ -265,7 +218,3 @@ def _fetch(storage: ReleaseStorage, digest: str, name: str, expected: str) -> by
     if sha256(found.content) != expected:
         raise ReleaseError(f"bundle {digest[:12]}: {name} is damaged: publish it again")
     return found.content
-
-
-def _generation(content: bytes) -> int:
-    return int.from_bytes(hashlib.sha256(content).digest()[:7]) + 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -27,6 +27,12 @@ class Settings(BaseSettings):
     )
     mlflow_tracking_uri: str | None = Field(
         default=None, description="MLflow server. Empty: SQLite in the home folder."
+    )
+
+    signing_key: SecretStr | None = Field(
+        default=None,
+        description="Private Ed25519 key in base64 that signs published bundles. "
+        "Empty: they are not signed.",
     )
 
     @property

@@ -35,7 +35,13 @@ from housing_ml.gate_records import GateDecision
 from housing_ml.records.evaluation import EvaluationResult
 from housing_ml.records.features import FeaturesResult
 from housing_ml.records.imputation import ImputationResult
-from housing_ml.records.release import Circumstances, RegisteredVersion, RetrainResult, Stages
+from housing_ml.records.release import (
+    Baseline,
+    Circumstances,
+    RegisteredVersion,
+    RetrainResult,
+    Stages,
+)
 from housing_ml.records.selection import SelectionResult
 from housing_ml.records.split import SplitResult
 from housing_ml.records.sweep import SweepOutcome
@@ -246,14 +252,15 @@ def promotion(
     trained: TrainingResult,
     evaluated: EvaluationResult,
     decision: GateDecision,
+    beaten: Baseline | None,
 ) -> None:
     """Promote a model that passed the gate; record another one as challenger."""
     from housing_ml.promotion import promote, reject
 
     if decision.promote:
-        promote(registered, trained, evaluated, decision, Settings())
+        promote(registered, trained, evaluated, decision, beaten, settings=Settings())
     else:
-        reject(registered, decision, Settings())
+        reject(registered, trained, evaluated, decision, settings=Settings())
 
 
 @task

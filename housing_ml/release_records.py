@@ -1,0 +1,83 @@
+"""What is written down of releases: a model in a channel, the channels, and what was decided."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+Channel: TypeAlias = Literal["champion", "previous", "challenger", "canary", "shadow"]
+
+Kind: TypeAlias = Literal[
+    "promotion",
+    "rejection",
+    "rollback",
+    "canary started",
+    "canary stopped",
+    "shadow started",
+    "shadow stopped",
+]
+
+
+class TrainingData(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows a model was trained on."""
+
+    digest: str
+    rows: int
+    synthetic: bool
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """A published model, as a channel serves it."""
+
+    version: str
+    bundle: str
+    """Digest of the published bundle."""
+    model: str
+    metrics: dict[str, float]
+    """On the holdout: rmse and mae in dollars; r2, mape, wmape and coverage as fractions."""
+    data: TrainingData
+    registered_name: str = "housing-price"
+    """Name of the registered model that the version is of."""
+    passed_gate: bool = True
+    signature: str | None = None
+    """Ed25519 over the bundle's digest, in base64; none where no key is configured."""
+    share: float | None = None
+    """Of the requests, as a canary; none in the other channels."""
+    replaced: str | None = None
+    """Digest of the bundle that it took the channel from."""
+    run_id: str | None = None
+    promoted_at: str
+    promoted_by: str
+    reason: str
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that was decided about a model, for the append-only history."""
+
+    kind: Kind
+    version: str
+    bundle: str
+    at: str
+    by: str
+    reason: str
+    run_id: str | None = None
+    evidence: dict[str, Any] = {}
+
+
+class Channels(msgspec.Struct, frozen=True, kw_only=True):
+    """The document that services follow; `sequence` grows with every change."""
+
+    sequence: int = 0
+    updated_at: str = ""
+    channels: dict[str, Release] = {}
+    withdrawn: dict[str, str] = {}
+    """Why bundles were rolled back, by digest: they are not promoted again by themselves."""
+    event: Event | None = None
+    """What made the document as it is; it comes here first, and then into the history."""
+
+
+def now() -> str:
+    """Return the time in UTC, ISO 8601 to the microsecond, which sorts as text."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,118 @@
+"""Parts of releases that several tests need: records of a trained model, without its training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+import pytest
+
+from housing_ml.evaluation import Evaluation
+from housing_ml.gate_records import GateDecision
+from housing_ml.manifest import Interval, Manifest, PriceRange, Provenance, sha256
+from housing_ml.metrics import METRIC_NAMES, Metrics
+from housing_ml.metrics import Interval as Ends
+from housing_ml.records.evaluation import EvaluationResult
+from housing_ml.records.release import RegisteredVersion
+from housing_ml.records.training import BundleRef, TrainingResult
+from housing_ml.storage import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from housing_ml.settings import Settings
+
+
+class Trained(NamedTuple):
+    """What `promote` and `reject` take of the stages before."""
+
+    registered: RegisteredVersion
+    trained: TrainingResult
+    evaluated: EvaluationResult
+    decision: GateDecision
+
+    @property
+    def bundle(self) -> str:
+        return self.registered.bundle_digest
+
+
+def bundle_files(version: str) -> dict[str, bytes]:
+    """The files of a bundle whose manifest is sound, though nobody could predict with it."""
+    manifest = Manifest(
+        model=f"model {version}",
+        parameters={},
+        imputer="median",
+        clusters=0,
+        seed=0,
+        feature_names=(),
+        feature_fingerprint="f",
+        provenance=Provenance(data_digest="d", rows=1, synthetic=False),
+        interval=Interval(level=0.9, lower=-1.0, upper=1.0),
+        price_range=PriceRange(minimum=1.0, maximum=2.0),
+        columns=(),
+        categories=(),
+        libraries={},
+    )
+    parts = {"model.onnx": f"trees {version}".encode(), "golden.safetensors": b"golden"}
+    digests = {name: sha256(content) for name, content in parts.items()}
+    return {"manifest.json": manifest.sealed(digests).to_json(), **parts}
+
+
+def _evaluation(rows: int) -> Evaluation:
+    values = dict.fromkeys(METRIC_NAMES, 0.1) | {"rmse": 38_700.0, "mae": 25_000.0, "r2": 0.887}
+    return Evaluation(
+        rows=rows,
+        metrics=Metrics(**values),
+        intervals={name: Ends(value, value) for name, value in values.items()},
+        coverage=0.9,
+        mean_width=1.0,
+        slices=(),
+    )
+
+
+def trained_version(
+    settings: Settings, version: str, prices: Any = (1.0, 2.0), *, passed: bool = True
+) -> Trained:
+    store, files = open_store(settings), bundle_files(version)
+    digest = sha256(files["manifest.json"])
+    frame = pd.DataFrame({"actual": [1.0] * len(prices), "predicted": prices})
+    frame.insert(0, "identity", pd.Series(range(len(prices)), dtype="uint64"))
+    bundle = BundleRef(
+        digest=digest,
+        files={name: store.put_bytes(content, f"-{name}") for name, content in files.items()},
+        model="ridge",
+        feature_fingerprint="f",
+        interval_level=0.9,
+        data_digest="d",
+        rows=1,
+        synthetic=False,
+    )
+    return Trained(
+        RegisteredVersion(name="housing-price", version=version, run_id="r", bundle_digest=digest),
+        TrainingResult(bundle=bundle, pipeline=store.put_bytes(b"pipeline", ".skops")),
+        EvaluationResult(
+            evaluation=_evaluation(len(prices)),
+            skew=0,
+            predictions=store.put_frame(frame),
+            figures={},
+        ),
+        GateDecision(promote=passed, checks=(), reasons=("better" if passed else "worse",)),
+    )
+
+
+@pytest.fixture
+def make_version() -> Callable[..., Trained]:
+    """Make the records of a trained version; the same version has the same bundle."""
+    return trained_version
+
+
+@pytest.fixture(scope="session")
+def make_bundle() -> Callable[[str], str]:
+    """Return the digest of a version's bundle."""
+    return lambda version: sha256(bundle_files(version)["manifest.json"])
+
+
+@pytest.fixture(scope="session")
+def make_files() -> Callable[[str], dict[str, bytes]]:
+    """Make the files of a version's bundle."""
+    return bundle_files
