@@ -122,6 +122,27 @@ def paired_bootstrap(
     )
 
 
+def paired_intervals(
+    actual: ArrayLike, first: ArrayLike, second: ArrayLike, bootstrap: Bootstrap
+) -> dict[str, Interval]:
+    """Return the bootstrap interval of the first prediction's metric less the second's, by name.
+
+    Both are resampled with the same rows. Raises as `metrics` does.
+    """
+    known, new = _checked(actual, first)
+    _, old = _checked(actual, second)
+    chunks = [
+        (_metrics(known[rows], new[rows]), _metrics(known[rows], old[rows]))
+        for rows in _resamples(len(known), bootstrap)
+    ]
+    return {
+        name: _interval(
+            [ours[name] - theirs[name] for ours, theirs in chunks], bootstrap.confidence
+        )
+        for name in METRIC_NAMES
+    }
+
+
 def _metrics(actual: Vector, predicted: Vector) -> dict[str, Vector]:
     """Return each metric over the last axis, for one sample (rows,) or many (samples, rows).
 
