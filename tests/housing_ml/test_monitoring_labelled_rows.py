@@ -1,0 +1,112 @@
+"""Rows for a retrain: each block group once, the newest price, the contract kept."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+
+from housing_ml.contract import CATEGORY, COLUMNS, IDENTITY, TARGET, check, to_matrix
+from housing_ml.monitoring.feedback import Batch, Feedback
+from housing_ml.monitoring.labelled_rows import labelled_rows, merge
+from housing_ml.releases import LocalReleases
+from serve import parquet
+from serve.segments import Entry, to_columns
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime(2026, 4, 10, tzinfo=UTC)
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> LocalReleases:
+    return LocalReleases(tmp_path)
+
+
+def log(storage: LocalReleases, frame: pd.DataFrame, name: str) -> list[str]:
+    """Log rows of a day ago, and return the ids of their predictions."""
+    moment = NOW - timedelta(days=1)
+    price = np.full(len(frame), 200_000.0)
+    ids = [f"{name}-{row}" for row in range(len(frame))]
+    numbers = np.column_stack([to_matrix(frame), price, price, price]).tobytes()
+    content = parquet.encode(to_columns([Entry(moment.timestamp(), "1", "champion", ids, numbers)]))
+    storage.write(f"predictions/date={moment.date()}/{name}.parquet", content)
+    return ids
+
+
+def feed(storage: LocalReleases, ids: list[str], price: float, hours_ago: float) -> None:
+    moment = NOW - timedelta(hours=hours_ago)
+    batch = Batch(moment.timestamp(), tuple(Feedback(name, price) for name in ids))
+    name = f"feedback/date={moment.date()}/{ids[0]}-{hours_ago}.json"
+    storage.write(name, msgspec.json.encode(batch))
+
+
+def test_known_rows_come_back_as_they_were_sent(
+    storage: LocalReleases, housing_frame: pd.DataFrame
+) -> None:
+    sent = housing_frame[:300]
+    ids = log(storage, sent, "a")
+    feed(storage, ids[:200], 123_000.0, hours_ago=2)
+
+    found = labelled_rows(storage, 7, NOW)
+
+    expected = sent[:200].assign(**{TARGET: 123_000.0}).sort_values([*IDENTITY])
+    pd.testing.assert_frame_equal(found, expected.reset_index(drop=True), check_dtype=False)
+    assert check(found) == []
+
+
+def test_a_block_group_that_was_priced_twice_is_there_once_with_what_came_last(
+    storage: LocalReleases, housing_frame: pd.DataFrame
+) -> None:
+    same = housing_frame[:100].assign(median_income=3.0)
+    first, second = log(storage, housing_frame[:100], "z"), log(storage, same, "b")
+    feed(storage, second, 222_000.0, hours_ago=1)
+    feed(storage, first, 111_000.0, hours_ago=5)
+
+    found = labelled_rows(storage, 7, NOW)
+
+    assert len(found) == 100
+    assert (found[TARGET] == 222_000.0).all()
+    assert (found["median_income"] == 3.0).all()
+
+
+def test_rows_that_break_the_contract_and_files_that_are_damaged_are_left_out(
+    storage: LocalReleases, housing_frame: pd.DataFrame
+) -> None:
+    rows = housing_frame[:50].copy()
+    rows.loc[rows.index[0], CATEGORY] = "elsewhere"
+    feed(storage, log(storage, rows, "a"), 100_000.0, hours_ago=1)
+    storage.write(f"predictions/date={NOW.date()}/torn.parquet", b"PAR1 torn")
+
+    assert len(labelled_rows(storage, 7, NOW)) == 49
+
+
+def test_without_feedback_there_are_no_rows_but_all_columns(storage: LocalReleases) -> None:
+    found = labelled_rows(storage, 7, NOW)
+
+    assert found.empty
+    assert list(found.columns) == [*COLUMNS, TARGET]
+
+
+def test_new_figures_of_a_block_group_replace_the_old_ones(housing_frame: pd.DataFrame) -> None:
+    base = housing_frame[:1000]
+    new = housing_frame[900:1200].assign(**{TARGET: 1_000.0})
+
+    merged, report = merge(base, new)
+
+    assert (report.base, report.replaced, report.added) == (900, 100, 200)
+    assert len(merged) == 1200
+    assert (merged[TARGET] == 1_000.0).sum() == 300
+    assert not merged.duplicated([*IDENTITY]).any()
+
+
+def test_merging_nothing_changes_nothing(housing_frame: pd.DataFrame) -> None:
+    merged, report = merge(housing_frame, housing_frame[:0])
+
+    pd.testing.assert_frame_equal(merged, housing_frame)
+    assert report.added == report.replaced == 0
