@@ -54,7 +54,7 @@ def test_only_the_rows_that_both_held_out_count(releases: LocalReleases) -> None
 
 
 def test_a_release_that_nobody_knows_is_named(releases: LocalReleases) -> None:
-    with pytest.raises(ReleaseError, match="no published version: .* version of 1, 2, 3"):
+    with pytest.raises(ReleaseError, match=r"no published version: .* version of 1, 2, 3"):
         compare_releases(releases, "2", "9", FEW)
 
 

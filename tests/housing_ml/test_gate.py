@@ -15,7 +15,14 @@ from housing_ml.config import GateConfig
 from housing_ml.contract import to_matrix
 from housing_ml.evaluation import Evaluation
 from housing_ml.gate import Champion, Check, CodeState, GateDecision, GateEvidence, decide
-from housing_ml.metrics import METRIC_NAMES, Interval, Metrics, PairedDifference
+from housing_ml.metrics import (
+    METRIC_NAMES,
+    Bootstrap,
+    Interval,
+    Metrics,
+    PairedDifference,
+    paired_bootstrap,
+)
 from housing_ml.serving_cost import ServingCost
 from housing_ml.slice_comparison import Estimate, SliceEvidence, compare_slices
 
@@ -244,6 +251,27 @@ def test_good_models_are_seldom_rejected_for_a_slice(housing_frame: pd.DataFrame
     # At most 5 % are expected; 21 of 200 or more would come by chance once in a thousand times.
     assert max(rejected.values(), default=0) <= 20, rejected
     assert set(rejected) <= {"G10", "G11", "G12"}
+
+
+def test_two_models_just_as_good_are_exchanged_at_most_as_often_as_the_level_says() -> None:
+    """And a gain of 3 % is mostly found, with errors like those on the real holdout."""
+    generator = np.random.default_rng(11)
+    runs, rows = 300, 800
+    promoted: Counter[float] = Counter()
+    for run in range(runs):
+        actual = generator.lognormal(12.1, 0.57, rows)
+        shared = 0.07 * actual * generator.lognormal(0, 1.17, rows)
+        ours, theirs = shared * generator.lognormal(0, 0.07, (2, rows))
+        for gain in (0.0, 0.03):
+            found = paired_bootstrap(
+                actual, actual + ours * (1 - gain), actual + theirs, Bootstrap(300, seed=run)
+            )
+            rival = champion(difference=found)
+            promoted[gain] += decide(evidence(champion=rival), CONFIG).promote
+
+    # At most 5 % are wrong; 28 of 300 or more would come by chance once in a thousand times.
+    assert promoted[0.0] < 28
+    assert promoted[0.03] > 0.7 * runs
 
 
 def fractions(low: float = 0, high: float = 1) -> st.SearchStrategy[float]:

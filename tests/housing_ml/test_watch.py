@@ -1,0 +1,198 @@
+"""The watch over a canary: bad ones are aborted soon, good ones nearly never."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from housing_ml.confidence import mean_difference_range, rate_range
+from housing_ml.observations import (
+    Arm,
+    Moments,
+    Observation,
+    gather_observations,
+    report,
+)
+from housing_ml.releases import LocalReleases, ReleaseError
+from housing_ml.watch import WatchDecision, WatchPolicy, watch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+POLICY = WatchPolicy()
+LOOKS = np.unique(np.geomspace(20, 20_000, 40).astype(int))
+
+
+def moments(values: np.ndarray) -> Moments:
+    if not len(values):
+        return Moments()
+    return Moments(len(values), float(values.mean()), float(values.var() * len(values)))
+
+
+class Traffic:
+    """Requests of a canary at 10 % and of its champion, in the order they came."""
+
+    def __init__(
+        self, seed: int, *, errors: float = 0.002, slow: float = 0.01, factor: float = 1.0
+    ) -> None:
+        generator = np.random.default_rng(seed)
+        size = int(LOOKS[-1])
+        self.canary = generator.random(size) < 0.1
+        chance = generator.random((2, size))
+        self.errors = chance[0] < np.where(self.canary, errors, 0.002)
+        self.slow = chance[1] < np.where(self.canary, slow, 0.01)
+        self.log_price = generator.normal(12, 0.57, size) + math.log(factor) * self.canary
+
+    def until(self, request: int) -> Observation:
+        canary = self.canary[:request]
+        return Observation(canary=self._arm(canary), champion=self._arm(~canary))
+
+    def _arm(self, rows: np.ndarray) -> Arm:
+        size = len(rows)
+        return Arm(
+            requests=int(rows.sum()),
+            errors=int(self.errors[:size][rows].sum()),
+            slow=int(self.slow[:size][rows].sum()),
+            log_price=moments(self.log_price[:size][rows]),
+        )
+
+
+def first_verdict(traffic: Traffic) -> tuple[int, WatchDecision]:
+    """The request at which the watch first decides, and the decision."""
+    for request in LOOKS:
+        decision = watch(traffic.until(request), POLICY, hours=1)
+        if decision.action != "wait":
+            return int(request), decision
+    return int(LOOKS[-1]), decision
+
+
+def test_a_canary_that_is_as_good_is_nearly_never_aborted_and_mostly_promoted() -> None:
+    actions = [first_verdict(Traffic(seed))[1].action for seed in range(150)]
+
+    # At most 5 % are expected; 17 of 150 or more would come by chance once in a thousand times.
+    assert actions.count("abort") < 17
+    assert actions.count("promote") > 100
+
+
+@pytest.mark.parametrize(
+    ("fault", "name", "soon"),
+    [
+        ({"errors": 1.0}, "failed requests", 400),
+        ({"errors": 0.1}, "failed requests", 4000),
+        ({"slow": 0.5}, "slow requests", 700),
+        ({"factor": 2.0}, "prices", 1500),
+        ({"factor": 0.5}, "prices", 1500),
+    ],
+)
+def test_a_bad_canary_is_aborted_soon_for_the_right_reason(
+    fault: dict[str, float], name: str, soon: int
+) -> None:
+    for seed in range(5):
+        request, decision = first_verdict(Traffic(seed, **fault))
+        assert decision.action == "abort"
+        assert decision.reasons[0].startswith(name)
+        assert request <= soon
+
+
+def test_worse_feedback_aborts_and_none_is_no_obstacle() -> None:
+    generator = np.random.default_rng(0)
+    seen = Traffic(1).until(20_000)
+    ours, theirs = generator.gamma(1, 0.2, 500), generator.gamma(1, 0.12, 5000)
+    known = Observation(
+        canary=seen.canary + Arm(feedback=moments(ours)),
+        champion=seen.champion + Arm(feedback=moments(theirs)),
+    )
+
+    assert watch(seen, POLICY, 1).action == "promote"
+    decision = watch(known, POLICY, 1)
+    assert decision.action == "abort"
+    assert "error on feedback" in decision.reasons[0]
+
+
+def test_what_follows_is_a_matter_of_policy() -> None:
+    good, early = Traffic(1).until(20_000), Traffic(1).until(100)
+
+    assert watch(good, WatchPolicy(when_good="ask"), 1).action == "ask"
+    assert watch(early, POLICY, 1).action == "wait"
+    assert watch(early, POLICY, 25).action == "ask"
+    assert watch(early, WatchPolicy(when_open="abort"), 25).action == "abort"
+    assert watch(Observation(), POLICY, 25).reasons[0].startswith("failed requests")
+
+
+def test_a_decision_survives_the_round_trip_through_json() -> None:
+    decision = watch(Observation(), POLICY, 1)
+
+    assert WatchDecision.model_validate_json(decision.model_dump_json()) == decision
+
+
+@pytest.mark.parametrize("rate", [0.002, 0.1, 0.5])
+def test_a_rate_is_missed_at_any_look_as_seldom_as_promised(rate: float) -> None:
+    missed = 0
+    for seed in range(200):
+        events = np.cumsum(np.random.default_rng(seed).random(2000) < rate)
+        ends = (rate_range(int(events[n - 1]), n, 0.1) for n in range(20, 2001, 90))
+        missed += any(not low <= rate <= high for low, high in ends)
+
+    assert missed <= 35  # 10 % are allowed; 36 would come by chance once in a thousand times
+
+
+def test_a_mean_is_missed_at_any_look_as_seldom_as_promised() -> None:
+    missed = 0
+    for seed in range(300):
+        values = np.random.default_rng(seed).lognormal(0, 0.5, (2, 3000))
+        pairs = ((moments(values[0, :n]), moments(values[1, :n])) for n in range(50, 3001, 100))
+        ends = (mean_difference_range(*pair, scale=0.1, level=0.1) for pair in pairs)
+        missed += any(not low <= 0 <= high for low, high in ends)
+
+    assert missed <= 48  # 10 % are allowed; 49 would come by chance once in a thousand times
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 500), st.integers(0, 500))
+def test_a_rate_lies_in_its_range_which_narrows_with_the_level(events: int, misses: int) -> None:
+    trials = events + misses
+    low, high = rate_range(events, trials, 0.01)
+    inner = rate_range(events, trials, 0.1)
+
+    assert 0 <= low <= inner.low <= inner.high <= high <= 1
+    if trials:
+        assert low <= events / trials <= high
+
+
+numbers = st.lists(st.floats(-10, 10), max_size=20).map(np.array)
+
+
+@given(numbers, numbers)
+def test_moments_add_up(first: np.ndarray, second: np.ndarray) -> None:
+    found = moments(first) + moments(second)
+    whole = moments(np.concatenate([first, second]))
+
+    assert found.count == whole.count
+    assert found.mean == pytest.approx(whole.mean, abs=1e-9)
+    assert found.squares == pytest.approx(whole.squares, abs=1e-6)
+
+
+def test_moments_grow_one_by_one() -> None:
+    found = Moments()
+    for value in (1.0, 2.0, 6.0):
+        found = found.including(value)
+
+    assert (found.count, found.mean, found.squares) == (3, 3, 14)
+
+
+def test_the_reports_of_all_workers_count_those_of_the_dead_too(tmp_path: Path) -> None:
+    storage = LocalReleases(tmp_path)
+    for worker in ("1", "2", "2"):
+        report(storage, "trial", worker, Observation(canary=Arm(requests=5, errors=1)))
+
+    assert gather_observations(storage, "trial").canary.requests == 10
+    assert gather_observations(storage, "another") == Observation()
+
+    storage.write("watch/trial/3.json", b"{")
+    with pytest.raises(ReleaseError, match="damaged"):
+        gather_observations(storage, "trial")
