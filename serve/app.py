@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,7 @@ class _Parts:
 
     def __init__(self, settings: Settings) -> None:
         self.metrics = Metrics()
-        storage = open_storage(settings.releases)
+        self.storage = storage = open_storage(settings.releases)
         self.store = ModelStore(
             settings.channel,
             ReleaseChannel(storage, settings.channel),
@@ -92,6 +93,7 @@ class _Parts:
         await asyncio.to_thread(self.store.start)
         if self.log:
             self.log.start()
+        gc.freeze()  # what the start made stays: no collection need look at it again
         yield
         await asyncio.to_thread(self._stop)
 
@@ -134,7 +136,7 @@ def _routers(parts: _Parts, settings: Settings, keys: ApiKeys) -> list[Any]:
     routers = [
         model.router(parts.predictor, parts.store, parts.metrics, access, keys=bool(keys)),
         health.router(parts.store, parts.metrics, parts.dependencies),
-        pages.router(parts.store, access),
+        pages.router(parts.store, parts.storage, access),
     ]
     if settings.webhook_secret:
         routers.append(webhook.router(parts.store, settings.webhook_secret))

@@ -1,4 +1,4 @@
-"""The page for people: its files, and the places that its map is drawn from."""
+"""The pages for people: their files, the places of the map, and what operators want to see."""
 
 from __future__ import annotations
 
@@ -11,24 +11,33 @@ import numpy as np
 from litestar import MediaType, Request, Response, Router, get
 
 from housing_ml.geography import KILOMETRES_PER_DEGREE
+from housing_ml.releases import Channels, Event, ReleaseError, history, read_channels
 from serve.problems import ProblemError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from housing_ml.bundle import Bundle
+    from housing_ml.releases import ReleaseStorage
     from serve.access import Access
     from serve.model_store import LoadedModel, ModelStore
 
 MAX_PLACES = 4000
 """Training rows on the map: enough to see the coast, few enough to arrive at once."""
 
+MAX_EVENTS = 50
+"""Latest events of the history that operators are shown."""
+
+_REPORTS = "monitoring/reports"
 _FOLDER = Path(__file__).parents[1] / "pages"
 _ASSETS = {
     "house.css": MediaType.CSS,
     "icon.svg": "image/svg+xml",
     **dict.fromkeys(
-        ("api.js", "batch.js", "form.js", "house.js", "map.js", "result.js", "whatif.js"),
+        (
+            *("api.js", "batch.js", "form.js", "house.js", "map.js", "operators.js"),
+            *("result.js", "whatif.js"),
+        ),
         "text/javascript",
     ),
 }
@@ -44,6 +53,32 @@ class Places(msgspec.Struct, frozen=True):
     housing_median_age: list[float]
     rooms_per_household: list[float]
     persons_per_household: list[float]
+
+
+class Operations(msgspec.Struct, frozen=True):
+    """What serves, what was decided about models, and what the monitor last found."""
+
+    channels: Channels
+    history: list[Event]
+    """The latest first."""
+    monitor: msgspec.Raw
+    """The monitor's last report, or null."""
+
+
+def operations(storage: ReleaseStorage) -> Operations:
+    """Read the releases and the monitor's last report.
+
+    Raises:
+        ReleaseError: when they cannot be read.
+    """
+    channels, _ = read_channels(storage)
+    reports = [name for name in storage.names(_REPORTS) if name.endswith(".json")]
+    last = storage.read(reports[-1]) if reports else None
+    return Operations(
+        channels=channels,
+        history=history(storage)[: -MAX_EVENTS - 1 : -1],
+        monitor=msgspec.Raw(last.content if last else b"null"),
+    )
 
 
 def places(bundle: Bundle) -> Places:
@@ -64,21 +99,29 @@ def places(bundle: Bundle) -> Places:
     )
 
 
-def router(store: ModelStore, access: Access) -> Router:
-    """Return `/`, its files, and `/places`, which is as open as the API."""
+@get("/", media_type=MediaType.HTML, sync_to_thread=False)
+def _house() -> bytes:
+    """Return the page for everybody."""
+    return (_FOLDER / "house.html").read_bytes()
+
+
+@get("/operators", media_type=MediaType.HTML, sync_to_thread=False)
+def _operators() -> bytes:
+    """Return the page for operators."""
+    return (_FOLDER / "operators.html").read_bytes()
+
+
+@get("/assets/{name:str}", sync_to_thread=False)
+def _asset(name: str) -> Response[bytes]:
+    """Return one of the pages' files."""
+    if name not in _ASSETS:
+        raise ProblemError(HTTPStatus.NOT_FOUND, "The pages have no such file.")
+    return Response((_FOLDER / name).read_bytes(), media_type=_ASSETS[name])
+
+
+def router(store: ModelStore, storage: ReleaseStorage, access: Access) -> Router:
+    """Return `/` and `/operators` with their files, and their data, as open as the API."""
     drawn: dict[str, tuple[LoadedModel, bytes]] = {}
-
-    @get("/", media_type=MediaType.HTML, sync_to_thread=False)
-    def index() -> bytes:
-        """Return the page."""
-        return (_FOLDER / "house.html").read_bytes()
-
-    @get("/assets/{name:str}", sync_to_thread=False)
-    def asset(name: str) -> Response[bytes]:
-        """Return one of the page's files."""
-        if name not in _ASSETS:
-            raise ProblemError(HTTPStatus.NOT_FOUND, "The page has no such file.")
-        return Response((_FOLDER / name).read_bytes(), media_type=_ASSETS[name])
 
     async def admit(request: Request[Any, Any, Any]) -> None:
         await access(request)
@@ -88,15 +131,28 @@ def router(store: ModelStore, access: Access) -> Router:
         """Return the places of the model that answers now; they are worked out once for each."""
         current = store.current
         if current is None:
-            detail = "No model has been loaded yet."
-            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "1"})
+            raise _unavailable("No model has been loaded yet.")
         model, content = drawn.get("places", (None, b""))
         if model is not current:
             content = msgspec.json.encode(places(current.bundle))
             drawn["places"] = (current, content)
         return Response(content, media_type=MediaType.JSON)
 
-    return Router("/", route_handlers=[index, asset, training_places], include_in_schema=False)
+    @get("/operations", before_request=admit, sync_to_thread=True)
+    def state() -> Response[bytes]:
+        """Return what operators want to see; it is read from the release storage at each look."""
+        try:
+            content = msgspec.json.encode(operations(storage))
+        except (OSError, ReleaseError, msgspec.MsgspecError):
+            raise _unavailable("The release storage cannot be read now.") from None
+        return Response(content, media_type=MediaType.JSON)
+
+    handlers = [_house, _operators, _asset, training_places, state]
+    return Router("/", route_handlers=handlers, include_in_schema=False)
+
+
+def _unavailable(detail: str) -> ProblemError:
+    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "1"})
 
 
 def _rounded(values: NDArray[np.float64], digits: int) -> list[float]:

@@ -12,13 +12,15 @@ import pytest
 
 import serve
 from housing_ml.contract import FIELDS, TARGET
+from housing_ml.releases import Event, now, record
 from serve.routes.pages import MAX_PLACES, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.serve.conftest import Models, Service
+    from tests.serve.conftest import Home, Models, Service
 
+EVENT = Event(kind="rejection", version="2", bundle="0" * 64, at=now(), by="me", reason="too slow")
 PAGES = Path(serve.__file__).parent / "pages"
 
 
@@ -36,6 +38,34 @@ def test_the_page_and_every_file_that_it_names_are_served_under_a_strict_policy(
         answer = service.client.get(name)
         assert answer.status_code == 200, name
         assert answer.headers["content-type"].startswith(("text/", "image/svg+xml")), name
+
+
+def test_operators_see_channels_decisions_and_the_monitors_last_report(
+    service: Service, home: Home
+) -> None:
+    record(home.releases, EVENT)
+    home.releases.write("monitoring/reports/20261123T000000Z.json", b'{"champion": "1"}')
+    state = service.client.get("/operations").json()
+
+    assert service.client.get("/operators").status_code == 200
+    assert state["channels"]["channels"]["champion"]["version"] == "1"
+    assert state["history"][0]["reason"] == EVENT.reason
+    assert state["monitor"] == {"champion": "1"}
+
+
+def test_a_storage_that_cannot_be_read_is_said_and_no_stack_trace(
+    start: Callable[..., Service], tmp_path: Path
+) -> None:
+    damaged = start(tmp_path, ready="/health/live")
+    folder = tmp_path / "storage" / "releases"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "channels.json").write_bytes(b"{")
+
+    answer = damaged.client.get("/operations")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        503,
+        "The release storage cannot be read now.",
+    )
 
 
 def test_no_other_file_is_served(service: Service) -> None:
@@ -79,6 +109,7 @@ def test_the_training_rows_need_a_key_where_the_api_does_and_the_page_does_not(
 
     assert guarded.client.get("/").status_code == 200
     assert guarded.client.get("/places").status_code == 401
+    assert guarded.client.get("/operations").status_code == 401
     assert guarded.client.get("/places", headers={"X-API-Key": "long-key"}).status_code == 200
 
 

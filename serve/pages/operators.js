@@ -1,0 +1,126 @@
+/** What operators want to see: channels, health, traffic, the monitor, and what was decided. */
+
+import { ask, dollars, element, useKey } from "/assets/api.js";
+
+const get = (id) => document.getElementById(id);
+const EVERY = 10_000; // milliseconds between two looks
+const percent = (share) => (share === undefined ? "" : `${(100 * share).toFixed(1)} %`);
+const time = (text) => (text ? new Date(text).toLocaleString() : "");
+
+/** A table in a frame that scrolls and can be reached with the keyboard. */
+function table(name, titles, rows) {
+  if (!rows.length) return element("p", { className: "quiet" }, "Nothing yet.");
+  const head = titles.map((title) => element("th", { scope: "col" }, title));
+  const body = rows.map(([first, ...others]) => element("tr", {},
+    element("th", { scope: "row" }, first), ...others.map((cell) => element("td", {}, cell ?? ""))));
+  const made = element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body));
+  const frame = element("div", { className: "scroll", tabIndex: 0 }, made);
+  frame.setAttribute("role", "group");
+  frame.setAttribute("aria-label", name);
+  return frame;
+}
+
+function channels(found) {
+  const rows = Object.entries(found.channels).map(([name, { version, model, metrics, promoted_at: at, promoted_by: by, reason }]) => [
+    name, version, model, metrics.rmse === undefined ? "" : dollars.format(metrics.rmse), percent(metrics.mape),
+    percent(metrics.coverage), time(at), by, reason,
+  ]);
+  return table("Channels", ["channel", "version", "model", "RMSE", "MAPE", "coverage", "since", "by", "why"], rows);
+}
+
+/** The gate's checks of a decision, folded away. */
+function evidence({ evidence: { checks = [] } }) {
+  if (!checks.length) return "";
+  const rows = checks.map((check) => [`${check.code} ${check.title}`, check.verdict, check.reason]);
+  const failed = checks.filter((check) => check.verdict === "fail").length;
+  return element("details", {}, element("summary", {}, `${checks.length} checks, ${failed} failed`),
+    table("Checks of the gate", ["check", "verdict", "reason"], rows));
+}
+
+function decisions(events) {
+  const rows = events.map((event) => [time(event.at), event.kind, event.version, event.by, event.reason, evidence(event)]);
+  return table("Decisions", ["when", "what", "version", "by", "why", "evidence"], rows);
+}
+
+function health({ dependencies }) {
+  const rows = Object.entries(dependencies).map(([name, { state, detail, milliseconds }]) => [
+    name, element("span", { className: state === "ok" ? "" : "wrong" }, state), detail,
+    milliseconds === null ? "" : `${milliseconds} ms`,
+  ]);
+  return table("Dependencies", ["dependency", "state", "detail", "last use"], rows);
+}
+
+/** Labels and value of each sample of one metric in Prometheus' text format. */
+function samples(text, name) {
+  return text.split("\n").filter((line) => line.startsWith(`${name}{`)).map((line) => {
+    const labels = Object.fromEntries([...line.matchAll(/(\w+)="([^"]*)"/g)].map((match) => match.slice(1)));
+    return { ...labels, value: Number(line.slice(line.lastIndexOf(" "))) };
+  });
+}
+
+/** The bucket's bound, in milliseconds, that a share of the answers stayed within. */
+function quantile(buckets, share) {
+  const sums = new Map();
+  for (const { le, value } of buckets) sums.set(Number(le.replace("+Inf", "Infinity")), (sums.get(Number(le.replace("+Inf", "Infinity"))) ?? 0) + value);
+  const ordered = [...sums].sort((a, b) => a[0] - b[0]);
+  const total = ordered.at(-1)?.[1] ?? 0;
+  const bound = ordered.find(([, count]) => count >= share * total)?.[0];
+  return Number.isFinite(bound) ? `${(1000 * bound).toPrecision(2)} ms` : "beyond the last bucket";
+}
+
+function traffic(text) {
+  const counts = samples(text, "housing_request_seconds_count");
+  const buckets = samples(text, "housing_request_seconds_bucket");
+  const routes = [...new Set(counts.map((sample) => sample.route))].sort();
+  const rows = routes.map((route) => {
+    const mine = counts.filter((sample) => sample.route === route);
+    const sum = (some) => some.reduce((total, sample) => total + sample.value, 0);
+    const own = buckets.filter((sample) => sample.route === route);
+    const failed = sum(mine.filter((sample) => sample.status >= "500"));
+    const refused = sum(mine.filter((sample) => sample.status >= "400")) - failed;
+    return [route, ...[sum(mine), refused, failed].map((count) => count.toLocaleString("en-US")), quantile(own, 0.5), quantile(own, 0.99)];
+  });
+  return table("Requests", ["route", "answers", "refused", "failed", "median within", "99 % within"], rows);
+}
+
+function monitor(report) {
+  if (!report) return element("p", { className: "quiet" }, "No report yet: run the flow `monitor`.");
+  const moved = report.alarms.map((alarm) => [alarm.column ?? "", alarm.reason ?? Object.values(alarm).join(", ")]);
+  const errors = report.live_error.map((reason) => element("li", { className: "wrong" }, reason));
+  const reasons = report.retraining.reasons.map((reason) => element("li", {}, reason));
+  return element("div", {},
+    element("p", {}, `${time(report.at)}: version ${report.champion}, ${report.predictions.toLocaleString("en-US")} predictions, ${report.labelled.toLocaleString("en-US")} of them with a known price.`),
+    element("h3", {}, "Columns that moved"), table("Columns that moved", ["column", "how"], moved),
+    element("h3", {}, "Live error"), errors.length ? element("ul", {}, ...errors) : element("p", { className: "quiet" }, "Within its limit, or too few prices known."),
+    element("h3", {}, report.retraining.retrain ? "Retrain" : "No retrain"), element("ul", {}, ...reasons));
+}
+
+async function look() {
+  try {
+    const [state, deep, metrics] = await Promise.all([
+      ask("/operations"), ask("/health/deep"), fetch("/metrics").then((answer) => answer.text()),
+    ]);
+    get("key").hidden = true;
+    get("channels-table").replaceChildren(channels(state.channels));
+    get("history-table").replaceChildren(decisions(state.history));
+    get("health-table").replaceChildren(health(deep));
+    get("traffic-table").replaceChildren(traffic(metrics));
+    get("monitor-report").replaceChildren(monitor(state.monitor));
+    const champion = state.channels.channels.champion;
+    get("summary").textContent = `${champion ? `Version ${champion.version} is the champion` : "No champion yet"}; the service is ${deep.status}.`;
+  } catch (refusal) {
+    get("key").hidden = ![401, 403].includes(refusal.status);
+    get("summary").textContent = refusal.message;
+  }
+}
+
+get("key").addEventListener("submit", (event) => {
+  event.preventDefault();
+  useKey(get("api-key").value);
+  look();
+});
+look();
+setInterval(() => {
+  // What a person has unfolded, or is reading with the keyboard, is not pulled away.
+  if (!document.hidden && !document.querySelector("details[open]") && !document.activeElement.closest("main")) look();
+}, EVERY);
