@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from prefect import flow, task
+from prefect.logging import get_run_logger
 
 from housing_ml.monitoring.analysis import MonitorReport, analyse
 from housing_ml.monitoring.config import MonitorConfig
-from housing_ml.monitoring.publishing import announce, publish
+from housing_ml.monitoring.publishing import announce, draw, publish
+from housing_ml.monitoring.summary import page
+from housing_ml.monitoring.tracking import track
 from housing_ml.orchestration import run_stage, session
 from housing_ml.releases import open_releases
 from housing_ml.settings import Settings
@@ -27,6 +30,14 @@ def publication(report: MonitorReport, config: MonitorConfig) -> None:
     publish(report, config, open_releases(settings), settings)
 
 
+@task(persist_result=False)
+def tracking(report: MonitorReport, config: MonitorConfig) -> None:
+    """Log the report with the experiment trackers; a tracker that is down is a warning."""
+    html = page(report, draw(report, config))
+    for problem in track(report, html, config.trackers, Settings()):
+        get_run_logger().warning(problem)
+
+
 @flow(name="monitor", persist_result=False)
 def monitor(config: MonitorConfig = MonitorConfig()) -> MonitorReport:  # noqa: B008 - frozen
     """Report on drift, live error and retraining; emit an event on an alert.
@@ -37,6 +48,7 @@ def monitor(config: MonitorConfig = MonitorConfig()) -> MonitorReport:  # noqa: 
     report = run_stage(analysis, config)
     announce(report)
     run_stage(publication, report, config)
+    run_stage(tracking, report, config)
     return report
 
 

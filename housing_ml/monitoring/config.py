@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from housing_ml.config import Config
+
+Tracker = Literal["mlflow", "wandb"]
 
 
 class DriftConfig(Config):
@@ -94,6 +98,9 @@ class MonitorConfig(Config):
         default=1440, gt=0, le=10_080, description="Length of a window of the log; a day."
     )
     windows: int = Field(default=30, ge=2, le=366, description="Windows that a report looks back.")
+    trackers: tuple[Tracker, ...] = Field(
+        default=("mlflow", "wandb"), description="Where a report's numbers are logged too."
+    )
     drift: DriftConfig = DriftConfig()
     performance: PerformanceConfig = PerformanceConfig()
     retraining: RetrainingConfig = RetrainingConfig()

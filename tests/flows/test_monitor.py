@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-HOUR = MonitorConfig(window_minutes=60, windows=10)
+HOUR = MonitorConfig(window_minutes=60, windows=10, trackers=())
 
 
 @pytest.fixture

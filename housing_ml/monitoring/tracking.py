@@ -1,0 +1,105 @@
+"""A report as a run of MLflow and of Weights & Biases. Neither is needed: what fails is said."""
+# ruff: noqa: PLC0415 - both take seconds to import
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from housing_ml.monitoring.summary import headline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from housing_ml.monitoring.analysis import MonitorReport
+    from housing_ml.monitoring.config import Tracker
+    from housing_ml.settings import Settings
+
+EXPERIMENT = "monitoring"
+_FINISH_SECONDS = 5
+
+
+def figures_of(report: MonitorReport) -> dict[str, float]:
+    """Return the report's numbers by name: the champion's last window, and the live error."""
+    windows = [item for item in report.windows if item.version == report.champion]
+    found = {"predictions": float(report.predictions), "labelled": float(report.labelled)}
+    for item in windows[-1].columns if windows else ():
+        found[f"psi.{item.name}"] = item.psi
+        if item.distance is not None:
+            found[f"distance.{item.name}"] = item.distance
+    estimates = report.performance[0].estimates if report.performance else None
+    for name in type(estimates).model_fields if estimates else ():
+        found[f"live.{name}"] = getattr(estimates, name).value
+    return found | {"alarms": float(len(report.alarms))}
+
+
+def track(
+    report: MonitorReport, page: bytes, trackers: Sequence[Tracker], settings: Settings
+) -> list[str]:
+    """Log the report's numbers and page; return what went wrong, in sentences."""
+    problems = []
+    for name in trackers:
+        try:
+            _TRACKERS[name](report, page, settings)
+        except Exception as error:  # noqa: BLE001 - the report matters more than its copies
+            problems.append(f"{name} did not take the report: {error}")
+    return problems
+
+
+def _to_mlflow(report: MonitorReport, page: bytes, settings: Settings) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(settings.tracking_uri)
+    found = client.get_experiment_by_name(EXPERIMENT)
+    location = (settings.home.resolve() / "mlflow-artifacts").as_uri()
+    experiment = (
+        found.experiment_id
+        if found
+        else client.create_experiment(
+            EXPERIMENT, artifact_location=None if settings.mlflow_tracking_uri else location
+        )
+    )
+    tags = {"champion": report.champion or "", "alert": str(report.alert)}
+    run = client.create_run(experiment, tags=tags, run_name=f"monitor {report.at:%Y-%m-%d %H:%M}")
+    for name, value in figures_of(report).items():
+        client.log_metric(run.info.run_id, name, value)
+    client.log_text(run.info.run_id, page.decode(), "report.html")
+    client.set_terminated(run.info.run_id)
+
+
+def _to_wandb(report: MonitorReport, page: bytes, settings: Settings) -> None:
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    import wandb
+
+    folder = settings.home.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    options: dict[str, Any] = {
+        "mode": "online" if os.environ.get("WANDB_API_KEY") else "offline",
+        "console": "off",
+        "silent": True,
+        "disable_git": True,
+        "disable_code": True,
+        "init_timeout": 20,
+        "finish_timeout": _FINISH_SECONDS,
+        "x_disable_stats": True,
+        "x_disable_machine_info": True,
+    }
+    run = wandb.init(
+        project=os.environ.get("WANDB_PROJECT", "housing"),
+        job_type=EXPERIMENT,
+        dir=str(folder),
+        reinit="create_new",
+        settings=wandb.Settings(**options),
+    )
+    try:
+        run.log({**figures_of(report), "report": wandb.Html(page.decode(), inject=False)})
+        if report.alert:
+            run.alert(title="Housing monitor", text=headline(report))
+    finally:
+        run.finish()
+
+
+_TRACKERS: dict[Tracker, Callable[[MonitorReport, bytes, Settings], None]] = {
+    "mlflow": _to_mlflow,
+    "wandb": _to_wandb,
+}
