@@ -91,7 +91,8 @@ def describe(raw: Matrix, price: Vector, actual: Vector) -> Reference:
 
     `price` is to come from models that did not see the row (out of fold), as live predictions do.
     """
-    watched = columns(raw, price, actual)
+    cents = price.round(2)  # threads that add up trees in another order must not show
+    watched = columns(raw, cents, actual)
     grids = {name: _grid(values) for name, values in watched.items() if name != CATEGORY}
     empty = Reference(grids, {})
     counts = {name: tuple(found.tolist()) for name, found in tally(empty, watched).items()}
