@@ -141,11 +141,11 @@ def test_the_same_rows_are_at_no_distance(found: Counts) -> None:
 
 
 def test_wasserstein_of_a_shift_is_the_shift() -> None:
-    values = np.random.default_rng(0).normal(size=200_000)
+    values = np.random.default_rng(0).normal(200_000, 100_000, size=200_000)
     raw = np.zeros((len(values), 9))
     reference = describe(raw, values, np.ones(len(values)))
 
-    seen = tally(reference, {PRICE: values + 0.2})
+    seen = tally(reference, {PRICE: values + 20_000})
 
     grid, before = reference.grids[PRICE], reference.tally()[PRICE][:-3]
     assert distances.wasserstein(grid, before, seen[PRICE][:-3]) == pytest.approx(0.2, abs=0.02)
