@@ -9,7 +9,7 @@ strict: an unknown name or a value out of range is an error that names the field
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -45,6 +45,25 @@ class Config(BaseModel):
     """Frozen and strict base of every part."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def load(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> Self:
+        """Read a YAML or JSON file, with `name.of.field=value` overrides on top.
+
+        Raises:
+            ConfigError: one message that names each offending field.
+        """
+        document = _read(path) if path else {}
+        for override in overrides:
+            _set(document, override)
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            lines = [
+                f"{'.'.join(map(str, fault['loc']))}: {fault['msg']} (found {fault['input']!r})"
+                for fault in error.errors()
+            ]
+            raise ConfigError("\n".join(lines)) from None
 
 
 class DataConfig(Config):
@@ -246,25 +265,6 @@ class RetrainConfig(Config):
     evaluation: EvaluationConfig = EvaluationConfig()
     gate: GateConfig = GateConfig()
     registry: RegistryConfig = RegistryConfig()
-
-    @classmethod
-    def load(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> RetrainConfig:
-        """Read a YAML or JSON file, with `name.of.field=value` overrides on top.
-
-        Raises:
-            ConfigError: one message that names each offending field.
-        """
-        document = _read(path) if path else {}
-        for override in overrides:
-            _set(document, override)
-        try:
-            return cls.model_validate(document)
-        except ValidationError as error:
-            lines = [
-                f"{'.'.join(map(str, fault['loc']))}: {fault['msg']} (found {fault['input']!r})"
-                for fault in error.errors()
-            ]
-            raise ConfigError("\n".join(lines)) from None
 
 
 def _read(path: Path) -> dict[str, Any]:

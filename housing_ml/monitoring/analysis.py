@@ -37,6 +37,7 @@ class MonitorReport(Record):
 
     at: AwareDatetime
     champion: str | None = Field(description="Version in service.")
+    alert: bool = Field(description="Whether a person should look.")
     predictions: int = Field(ge=0, description="In the windows looked at, all versions.")
     labelled: int = Field(ge=0, description="Of these, with a known actual price.")
     alarms: tuple[Alarm, ...] = Field(description="Columns of the champion that moved.")
@@ -54,11 +55,6 @@ class MonitorReport(Record):
         """Say it for a person."""
         state = "alert" if self.alert else "quiet"
         return f"{state}, {self.predictions:,} predictions, {self.labelled:,} labelled"
-
-    @property
-    def alert(self) -> bool:
-        """Whether a person should look."""
-        return bool(self.alarms or self.live_error)
 
 
 def analyse(storage: ReleaseStorage, config: MonitorConfig, now: datetime) -> MonitorReport:
@@ -102,6 +98,7 @@ class _Run(NamedTuple):
         return MonitorReport(
             at=self.horizon.now,
             champion=version,
+            alert=bool(raised or live_error),
             predictions=sum(_rows(window) for window in self.state.windows),
             labelled=performance[0].rows if performance else 0,
             alarms=raised,

@@ -45,6 +45,7 @@ def report() -> MonitorReport:
     return MonitorReport(
         at=NOW,
         champion="1",
+        alert=True,
         predictions=900,
         labelled=100,
         alarms=(alarm,),
