@@ -52,7 +52,9 @@ def start_canary(
     if release.bundle in channels.withdrawn:
         reason = channels.withdrawn[release.bundle]
         raise ReleaseError(f"version {release.version} was rolled back: {reason}")
-    release = msgspec.structs.replace(release, share=share)
+    release = msgspec.structs.replace(
+        release, share=share, promoted_at=now(), promoted_by=by, reason=why
+    )
     return _start(storage, channels, generation, "canary", release, why, by)
 
 
@@ -64,7 +66,9 @@ def start_shadow(storage: ReleaseStorage, version: str, *, why: str, by: str) ->
         ConflictError: when someone else moved the channels meanwhile.
     """
     channels, generation = read_channels(storage)
-    release = msgspec.structs.replace(find_release(storage, version), share=None)
+    release = msgspec.structs.replace(
+        find_release(storage, version), share=None, promoted_at=now(), promoted_by=by, reason=why
+    )
     return _start(storage, channels, generation, "shadow", release, why, by)
 
 
@@ -75,6 +79,7 @@ def stop(  # noqa: PLR0913 - a person names some, the watch the others
     why: str,
     by: str,
     withdraw: bool = False,
+    bundle: str | None = None,
     evidence: Mapping[str, Any] | None = None,
 ) -> Release | None:
     """End a trial and return its release; None when there is none any more.
@@ -85,6 +90,7 @@ def stop(  # noqa: PLR0913 - a person names some, the watch the others
         why: for the history.
         by: who asks for it.
         withdraw: keep the bundle from being promoted by itself.
+        bundle: end the trial of this one only; whichever runs if empty.
         evidence: what it rests on.
 
     Raises:
@@ -92,7 +98,7 @@ def stop(  # noqa: PLR0913 - a person names some, the watch the others
     """
     channels, generation = read_channels(storage)
     release = channels.channels.get(trial)
-    if release is None:
+    if release is None or bundle not in {None, release.bundle}:
         return None
     move_channels(
         storage,
@@ -105,17 +111,29 @@ def stop(  # noqa: PLR0913 - a person names some, the watch the others
 
 
 def promote_canary(
-    storage: ReleaseStorage, *, why: str, by: str, evidence: Mapping[str, Any] | None = None
+    storage: ReleaseStorage,
+    *,
+    why: str,
+    by: str,
+    bundle: str | None = None,
+    evidence: Mapping[str, Any] | None = None,
 ) -> Release:
     """Make the canary the champion, and return it.
 
+    Args:
+        storage: where the releases are.
+        why: for the history.
+        by: who asks for it.
+        bundle: promote this one only; whichever runs if empty.
+        evidence: what it rests on.
+
     Raises:
-        ReleaseError: when there is no canary.
+        ReleaseError: when there is no such canary.
         ConflictError: when someone else moved the channels meanwhile.
     """
     channels, generation = read_channels(storage)
     canary = channels.channels.get("canary")
-    if canary is None:
+    if canary is None or bundle not in {None, canary.bundle}:
         raise ReleaseError("there is no canary that could be promoted")
     new = msgspec.structs.replace(canary, promoted_at=now(), promoted_by=by, reason=why)
     event = _event("promotion", new, why, by, evidence)

@@ -6,10 +6,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from housing_ml.releases import ReleaseError, move_channels, published
+from housing_ml.releases import (
+    Event,
+    ReleaseError,
+    fetch_bundle,
+    find_release,
+    move_channels,
+    now,
+    published,
+    read_channels,
+)
 
 if TYPE_CHECKING:
-    from housing_ml.releases import Channels, Event, Release, ReleaseStorage
+    from housing_ml.releases import Channels, Release, ReleaseStorage
 
 
 def is_champion(channels: Channels, digest: str) -> bool:
@@ -43,6 +52,33 @@ def take_over(
         event=event,
     )
     return champion
+
+
+def promote_version(storage: ReleaseStorage, version: str, *, why: str, by: str) -> Release:
+    """Make a published release that passed the gate the champion; a person's decision.
+
+    Raises:
+        ReleaseError: when there is no such release, it did not pass, or it was rolled back.
+        ConflictError: when someone else moved the channels meanwhile.
+    """
+    channels, generation = read_channels(storage)
+    release = find_release(storage, version)
+    if is_champion(channels, release.bundle):
+        return release
+    if not release.passed_gate:
+        raise ReleaseError(f"version {release.version} did not pass the gate: train a better one")
+    fetch_bundle(storage, release.bundle)  # raises unless every file is there and undamaged
+    new = msgspec.structs.replace(release, promoted_at=now(), promoted_by=by, reason=why)
+    event = Event(
+        kind="promotion",
+        version=new.version,
+        bundle=new.bundle,
+        at=now(),
+        by=by,
+        reason=why,
+        run_id=new.run_id,
+    )
+    return take_over(storage, channels, generation, new, event)
 
 
 def _without(channels: dict[str, Release], bundle: str) -> dict[str, Release]:
