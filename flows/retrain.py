@@ -19,7 +19,7 @@ from housing_ml.source import locate
 STAGES = 10
 
 
-@flow(name="retrain")
+@flow(name="retrain", persist_result=False)
 def retrain(config: RetrainConfig = RetrainConfig()) -> RetrainResult:  # noqa: B008 - frozen
     """Turn raw data into a model, and promote it when it passes the gate.
 

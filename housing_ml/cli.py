@@ -237,3 +237,7 @@ def _show(markdown: str) -> None:
     from rich.markdown import Markdown  # noqa: PLC0415 - only people read it
 
     Console().print(Markdown(markdown))
+
+
+if __name__ == "__main__":
+    main()

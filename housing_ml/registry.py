@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import warnings
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -136,24 +137,29 @@ def _server_holds(registered: RegisteredVersion, uri: str) -> bool:
 
 @contextmanager
 def _client(settings: Settings) -> Iterator[MlflowClient]:
-    """Yield a client of the configured store; what it raises becomes a RegistryError."""
+    """Yield a client of the configured store; what it raises becomes a RegistryError.
+
+    MLflow's warnings are about its own insides, and its logs about its migrations: neither is for
+    the people who run this.
+    """
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    import mlflow
-    from mlflow.exceptions import MlflowException
+    with warnings.catch_warnings(action="ignore"):
+        import mlflow
+        from mlflow.exceptions import MlflowException
 
-    for chatty in ("mlflow", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
-    settings.home.mkdir(parents=True, exist_ok=True)
-    mlflow.set_tracking_uri(settings.tracking_uri)
-    try:
-        yield mlflow.MlflowClient()
-    except MlflowException as error:
-        raise RegistryError(
-            f"MLflow at {settings.tracking_uri} refused or cannot be reached ({error}): "
-            "check HOUSING_MLFLOW_TRACKING_URI; what is computed stays cached"
-        ) from error
+        for chatty in ("mlflow", "alembic"):
+            logging.getLogger(chatty).setLevel(logging.ERROR)
+        settings.home.mkdir(parents=True, exist_ok=True)
+        mlflow.set_tracking_uri(settings.tracking_uri)
+        try:
+            yield mlflow.MlflowClient()
+        except MlflowException as error:
+            raise RegistryError(
+                f"MLflow at {settings.tracking_uri} refused or cannot be reached ({error}): "
+                "check HOUSING_MLFLOW_TRACKING_URI; what is computed stays cached"
+            ) from error
 
 
 def _registered(version: Any, digest: str) -> RegisteredVersion:
@@ -211,7 +217,7 @@ def _experiment(client: MlflowClient, name: str, settings: Settings) -> str:
 
 def _log_inputs(stages: Stages, store: Store) -> None:
     import mlflow
-    from mlflow.data.dataset_source_registry import resolve_dataset_source
+    from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.meta_dataset import MetaDataset
 
     references: dict[str, DatasetRef] = {
@@ -220,7 +226,7 @@ def _log_inputs(stages: Stages, store: Store) -> None:
         "holdout": stages.split.holdout,
     }
     for name, ref in references.items():
-        source = resolve_dataset_source(f"{store.root}/{ref.key}")
+        source = CodeDatasetSource({"uri": f"{store.root}/{ref.key}"})
         dataset = MetaDataset(  # type: ignore[abstract] - it is what MLflow documents
             source, name=name, digest=ref.sha256[:_DIGEST_LENGTH]
         )

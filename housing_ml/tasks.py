@@ -246,7 +246,7 @@ def registration(stages: Stages, config: RetrainConfig) -> RegisteredVersion:
     return register(stages, config, open_store(settings), settings)
 
 
-@task
+@task(persist_result=False)
 def promotion(
     registered: RegisteredVersion,
     trained: TrainingResult,
@@ -263,7 +263,7 @@ def promotion(
         reject(registered, trained, evaluated, decision, settings=Settings())
 
 
-@task
+@task(persist_result=False)
 def report(stages: Stages, registered: RegisteredVersion, decision: GateDecision) -> RetrainResult:
     """Write summary and figures to the reports folder, and show them in Prefect."""
     from housing_ml.artifacts import show_report

@@ -1,0 +1,360 @@
+"""The main job, on a sample of the real data with small comparisons."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import flows
+import housing_ml
+from flows.retrain import run_retrain
+from housing_ml.bundle import Bundle
+from housing_ml.config import RetrainConfig
+from housing_ml.contract import COLUMNS
+from housing_ml.releases import fetch_bundle, history, open_releases, read_channels
+from housing_ml.settings import Settings
+from housing_ml.source import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from housing_ml.records.release import RetrainResult
+    from housing_ml.releases import Release
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+STAGES = [
+    *("ingestion", "split", "imputation", "features", "selection", "sweep", "training"),
+    *("evaluation", "registration", "gate"),
+]
+SMALL: dict[str, Any] = {
+    "imputation": {"candidates": ["median", "neighbours"], "repeats": 1},
+    "features": {"cluster_candidates": [0, 5], "folds": 2},
+    "selection": {
+        "folds": 2,
+        "candidates": [
+            {"model": "ridge"},
+            {"model": "histogram_gradient_boosting", "grid": {"max_iter": [30]}},
+        ],
+    },
+    "sweep": {"trials": 2, "folds": 2},
+    "training": {"folds": 2},
+    "evaluation": {"bootstrap_samples": 100},
+    "gate": {
+        "bootstrap_samples": 200,
+        "max_rmse": 100_000,
+        "min_r2": 0.3,
+        "max_mape": 0.5,
+        "coverage_tolerance": 0.1,
+        "minimum_gain": 0.02,
+    },
+}
+
+
+def small(**changes: dict[str, Any]) -> RetrainConfig:
+    parts = {name: SMALL.get(name, {}) | changes.get(name, {}) for name in SMALL | changes}
+    return RetrainConfig.model_validate(parts)
+
+
+def champion(settings: Settings) -> Release:
+    channels, _ = read_channels(open_releases(settings))
+    return channels.channels["champion"]
+
+
+class Run:
+    """A retrain in this process, with how each stage went."""
+
+    def __init__(self, config: RetrainConfig, *, refresh: bool = False) -> None:
+        lines: list[str] = []
+
+        class Lines(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                if record.levelno > logging.DEBUG:
+                    lines.append(record.getMessage())
+
+        logger, handler = logging.getLogger("prefect.flow_runs.stages"), Lines()
+        logger.addHandler(handler)
+        try:
+            self.result: RetrainResult = run_retrain(config, Settings(), refresh=refresh)
+        finally:
+            logger.removeHandler(handler)
+        self.stages = {line.split()[0]: line.split()[1] for line in lines}
+
+    @property
+    def computed(self) -> list[str]:
+        return [name for name, how in self.stages.items() if how == "computed"]
+
+
+@pytest.fixture(scope="module")
+def sample(housing_frame: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "housing.csv"
+    housing_frame.sample(2_000, random_state=7).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def home(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with pytest.MonkeyPatch.context() as patch:
+        path = tmp_path_factory.mktemp("home")
+        patch.setenv("HOUSING_HOME", str(path))
+        patch.setenv("HOUSING_DATA_URL", str(sample))
+        patch.setenv("WANDB_MODE", "disabled")
+        patch.chdir(path)
+        yield path
+
+
+@pytest.fixture(scope="module")
+def first(home: Path) -> Run:
+    """The first run from nothing."""
+    assert not list(home.iterdir())
+    return Run(small())
+
+
+def test_the_first_run_computes_every_stage_and_promotes_the_model(first: Run) -> None:
+    assert list(first.stages) == STAGES
+    assert first.computed == STAGES
+    assert first.result.promoted
+    live = champion(Settings())
+    assert (live.version, live.bundle) == (first.result.version, first.result.bundle)
+    assert live.metrics["rmse"] == first.result.evaluation.metrics.rmse
+    assert not live.data.synthetic
+
+
+def test_the_summary_and_every_figure_are_in_the_reports_folder(first: Run) -> None:
+    reports = Path(first.result.reports)
+
+    assert (reports / "summary.md").read_text() == first.result.summary
+    figures = {path.stem for path in reports.glob("*.png")}
+    assert {"imputers", "clusters", "models", "sweep", "residual_map", "importance"} <= figures
+    assert str(reports) in first.result.summary
+
+
+@pytest.mark.usefixtures("first")
+def test_a_second_run_finds_every_stage_cached(home: Path) -> None:
+    before = history(open_releases(Settings()))
+
+    again = Run(small())
+
+    assert (again.stages, again.computed) == (dict.fromkeys(STAGES, "cached"), [])
+    assert history(open_releases(Settings())) == before
+    assert home.exists()
+
+
+def test_refresh_computes_all_again_and_finds_the_same_model(first: Run) -> None:
+    again = Run(small(), refresh=True)
+
+    assert again.computed == STAGES
+    assert (again.result.bundle, again.result.version) == (first.result.bundle, "1")
+
+
+@pytest.mark.usefixtures("first")
+@pytest.mark.parametrize("damage", ["deleted", "corrupted"])
+def test_a_missing_or_damaged_table_is_computed_again(damage: str) -> None:
+    tables = sorted(Settings().storage_path.glob("data/*/*.parquet"), key=_size)
+    train = tables[-2]  # the largest is all rows
+    content = train.read_bytes()
+    if damage == "deleted":
+        train.unlink()
+    else:
+        train.write_bytes(content[:-100] + bytes(100))
+
+    again = Run(small())
+
+    assert again.computed == ["split"]
+    assert train.read_bytes() == content
+
+
+@pytest.mark.usefixtures("first")
+def test_a_change_of_one_stages_config_leaves_the_stages_before_it_cached() -> None:
+    again = Run(small(evaluation={"bootstrap_samples": 120}))
+
+    assert again.computed == ["evaluation", "registration", "gate"]
+
+
+def test_mlflow_scores_raw_columns_as_the_bundle_does(
+    first: Run, housing_frame: pd.DataFrame
+) -> None:
+    import mlflow  # noqa: PLC0415 - takes seconds
+
+    mlflow.set_tracking_uri(Settings().tracking_uri)
+    rows = housing_frame.head(50)[list(COLUMNS)]
+    model = mlflow.pyfunc.load_model(f"models:/housing-price/{first.result.version}")
+    bundle = Bundle(fetch_bundle(open_releases(Settings()), first.result.bundle))
+    limits = bundle.manifest.price_range
+
+    found = np.clip(model.predict(rows), limits.minimum, limits.maximum)
+
+    np.testing.assert_allclose(found, bundle.predict(rows), rtol=1e-6)
+
+
+def test_mlflow_has_the_run_with_a_nested_run_for_each_stage(first: Run) -> None:
+    import mlflow  # noqa: PLC0415 - takes seconds
+
+    client = mlflow.MlflowClient(Settings().tracking_uri)
+    version = client.get_model_version_by_alias("housing-price", "champion")
+    assert str(version.version) == first.result.version
+    assert {
+        "bundle_digest",
+        "data_digest",
+        "feature_fingerprint",
+        "git_commit",
+        "synthetic",
+    } <= set(version.tags)
+    assert "CV wMAPE" in version.description
+    run = client.get_run(version.run_id)
+    assert run.data.metrics["rmse"] == pytest.approx(first.result.evaluation.metrics.rmse)
+    assert {item.dataset.name for item in run.inputs.dataset_inputs} == {"raw", "train", "holdout"}
+    nested = client.search_runs(
+        [run.info.experiment_id], f"tags.mlflow.parentRunId = '{version.run_id}'"
+    )
+    assert {item.info.run_name for item in nested} == set(STAGES) - {"registration", "gate"}
+    files = {item.path for item in client.list_artifacts(version.run_id)}
+    assert {"best_params.yaml", "model_config.yaml", "bundle", "figures", "tables"} <= files
+
+
+def test_a_rebuilt_registry_gets_the_model_again(first: Run, home: Path) -> None:
+    (home / "mlflow.db").rename(home / "mlflow.old")
+    try:
+        again = Run(small())
+
+        assert again.computed == ["registration"]
+        assert again.result.bundle == first.result.bundle
+    finally:
+        (home / "mlflow.old").replace(home / "mlflow.db")
+
+
+def test_a_worse_model_is_recorded_as_challenger_and_the_champion_stays(first: Run) -> None:
+    import mlflow  # noqa: PLC0415 - takes seconds
+
+    worse = Run(small(selection={"folds": 2, "candidates": [{"model": "decision_tree"}]}))
+
+    assert not worse.result.promoted
+    assert "G09" in {check.code for check in worse.result.decision.checks if check.fix}
+    assert champion(Settings()).bundle == first.result.bundle
+    client = mlflow.MlflowClient(Settings().tracking_uri)
+    challenger = client.get_model_version_by_alias("housing-price", "challenger")
+    assert str(challenger.version) == worse.result.version
+    assert history(open_releases(Settings()))[-1].kind == "rejection"
+
+
+def test_a_synthetic_model_never_replaces_one_of_real_data(first: Run) -> None:
+    synthetic = Run(small(data={"synthetic": True}))
+
+    assert synthetic.result.synthetic
+    assert "SYNTHETIC" in synthetic.result.summary.upper()
+    assert not synthetic.result.promoted
+    assert champion(Settings()).bundle == first.result.bundle
+
+
+@pytest.mark.usefixtures("first")
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (b"longitude,latitude\n1,2\n", "housing_median_age"),
+        (b"\x1f\x8b\x08", "cannot be read as a table"),
+    ],
+)
+def test_a_broken_source_stops_with_one_message_and_leaves_the_rest_untouched(
+    content: bytes, message: str, tmp_path: Path
+) -> None:
+    before = _kept()
+    broken = tmp_path / "broken.csv"
+    broken.write_bytes(content)
+
+    with pytest.raises((SourceError, ValueError), match=message):
+        Run(small(data={"url": str(broken)}))
+
+    assert _kept() == before
+
+
+class Checkout:
+    """A copy of the code, whose runs share the home of this one."""
+
+    def __init__(self, folder: Path, config: Path) -> None:
+        self.folder = folder
+        self.config = config
+        for package in (housing_ml, flows):
+            source = Path(str(package.__file__)).parent
+            shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("*.pyc"))
+
+    def edit(self, module: str, old: str, new: str) -> None:
+        path = self.folder / "housing_ml" / module
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+    def start(self, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "housing_ml.cli", *self._arguments()],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(self.folder), **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def _arguments(self) -> list[str]:
+        return ["retrain", "--config", str(self.config), "--json"]
+
+    def computed(self) -> list[str]:
+        with self.start() as process:
+            _, progress = process.communicate(timeout=300)
+        assert process.returncode in (0, 3), progress
+        lines = [line.split() for line in progress.splitlines()]
+        return [line[0] for line in lines if len(line) > 1 and line[1] == "computed"]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    config = tmp_path / "small.json"
+    config.write_text(json.dumps(SMALL))
+    return Checkout(tmp_path / "checkout", config)
+
+
+@pytest.mark.usefixtures("first")
+def test_an_edit_of_the_features_computes_them_and_what_follows_only(checkout: Checkout) -> None:
+    number = "KILOMETRES_PER_DEGREE = np.array([88.8, 111.2])"
+
+    checkout.edit("geography.py", number, f"# a comment\n{number}")
+    assert checkout.computed() == []
+    checkout.edit("geography.py", "88.8", "88.7")
+    computed = checkout.computed()
+    assert {"features", "selection", "training", "evaluation"} <= set(computed)
+    assert not {"ingestion", "split"} & set(computed)
+    checkout.edit("geography.py", "88.7", "88.8")
+    assert checkout.computed() == []
+
+
+def test_two_runs_at_once_from_nothing_end_well_with_the_model_of_the_first(
+    first: Run, checkout: Checkout, tmp_path: Path
+) -> None:
+    places = {"HOUSING_HOME": str(tmp_path / "home")}
+
+    with checkout.start(**places) as one, checkout.start(**places) as other:
+        results = [process.communicate(timeout=300) for process in (one, other)]
+
+    assert [one.returncode, other.returncode] == [0, 0], results
+    bundles = {json.loads(output)["bundle"] for output, _ in results}
+    assert bundles == {first.result.bundle}
+
+
+def _kept() -> dict[Path, bytes]:
+    """Every file of the data, the stages' results and the releases."""
+    folders = ("data", "results", "releases")
+    paths = [path for name in folders for path in (Settings().storage_path / name).rglob("*")]
+    return {path: path.read_bytes() for path in paths if path.is_file()}
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
