@@ -67,11 +67,10 @@ class _Parts:
         self.metrics = Metrics()
         self.storage = storage = open_storage(settings.releases)
         self.store = ModelStore(
-            settings.channel,
             ReleaseChannel(storage, settings.channel),
             LastGood(settings.state, settings.channel),
             self.metrics,
-            settings.poll_seconds,
+            settings,
         )
         self.log = (
             PredictionLog(settings, storage.write, self.metrics)

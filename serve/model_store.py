@@ -18,6 +18,7 @@ import structlog
 
 from housing_ml.bundle import Bundle, BundleError
 from housing_ml.releases import Release, ReleaseError
+from housing_ml.signing import verify
 from serve.circuit_breaker import CircuitBreaker, CircuitOpenError
 from serve.deadline import Deadline
 from serve.schemas import Dependency, ModelResponse
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from serve.last_good import LastGood
     from serve.metrics import Metrics
+    from serve.settings import Settings
     from serve.sources import Source
 
 _FIRST_LOOK_SECONDS = 1.0
@@ -79,18 +81,18 @@ class ModelStore:
 
     def __init__(
         self,
-        channel: str,
         source: Source,
         last_good: LastGood,
         metrics: Metrics,
-        poll_seconds: float,
+        settings: Settings,
     ) -> None:
         self.current: LoadedModel | None = None
-        self._channel = channel
+        self._channel = settings.channel
+        self._keys = settings.public_keys
         self._source = source
         self._last_good = last_good
         self._metrics = metrics
-        self._poll_seconds = poll_seconds
+        self._poll_seconds = settings.poll_seconds
         self._breaker = CircuitBreaker(source.name, alive=(ReleaseError,))
         self._deadline = Deadline()
         self._rejected = _Rejected()
@@ -165,7 +167,7 @@ class ModelStore:
         started = time.perf_counter()
         try:
             files = self._ask(lambda: self._source.fetch(release), _FETCH_SECONDS)
-            bundle = _proven(files, release)
+            bundle = _proven(files, release, self._keys)
         except (BundleError, ReleaseError) as error:
             self._rejected.add(release, str(error))
             self._metrics.reloads.labels("rejected").inc()
@@ -184,6 +186,8 @@ class ModelStore:
     def _load_last_good(self) -> None:
         try:
             found = self._last_good.load()
+            if found and self._keys:
+                verify(found[1].bundle, found[1].signature, self._keys)
         except (BundleError, OSError, msgspec.MsgspecError) as error:
             logger.error("last_good_unusable", error=str(error))  # noqa: TRY400 - the error says all
             return
@@ -226,12 +230,15 @@ class _Rejected:
         return release == self._release and time.monotonic() < self._next_try
 
 
-def _proven(files: dict[str, bytes], release: Release) -> Bundle:
+def _proven(files: dict[str, bytes], release: Release, keys: list[str]) -> Bundle:
     """Return the release's bundle after every check, with each of its paths used once.
 
     Raises:
-        BundleError: when it is not what was released, or does not compute what training did.
+        BundleError: when it is not what was released, not signed by one of the keys where there are
+            any, or does not compute what training did.
     """
+    if keys:
+        verify(release.bundle, release.signature, keys)
     bundle = Bundle(files)
     if bundle.digest != release.bundle:
         raise BundleError(f"the bundle is {bundle.digest}, not {release.bundle}")

@@ -8,6 +8,7 @@ had ready. Large requests are priced in a thread, so that small ones do not wait
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
@@ -56,6 +57,8 @@ class Predictor:
         self._batch: list[_Waiting] = []
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="predict")
         self._in_threads = 0
+        self._prefix = secrets.token_hex(9)
+        self._numbers = itertools.count()
 
     async def predict(self, places: list[BlockGroup]) -> PredictionResponse:
         """Return the price of each block group.
@@ -108,7 +111,7 @@ class Predictor:
         places = [place for request in requests for place in request]
         raw = to_matrix(places)
         prediction = model.bundle.predict_matrix(raw)
-        ids = [name for request in requests for name in _new_ids(len(request))]
+        ids = [f"{self._prefix}-{next(self._numbers):x}" for _ in places]
         level = model.bundle.manifest.interval.level
         priced = [
             PredictedPrice(name, price, PredictionInterval(lower, upper, level), warnings)
@@ -146,11 +149,6 @@ class Predictor:
         if model is None:
             raise _unavailable("No model has been loaded yet.")
         return model
-
-
-def _new_ids(count: int) -> list[str]:
-    token = secrets.token_hex(12)
-    return [f"{token}-{index}" for index in range(count)]
 
 
 def _unavailable(detail: str) -> ProblemError:

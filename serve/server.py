@@ -43,6 +43,7 @@ def _run(settings: Settings) -> None:
         workers=settings.workers,
         loop="uvloop",
         http="httptools",
+        ws="none",
         access_log=False,
         log_level="warning",
         server_header=False,

@@ -45,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `service` below `HOUSING_HOME`, unless set."""
     poll_seconds: _Positive = 1.0
+    public_keys: list[str] = []
+    """Public Ed25519 keys in base64; with any, only bundles that one of them signed are served."""
     webhook_secret: str | None = None
     """Shared with MLflow's webhook (or another sender) that announces a promotion."""
 
@@ -99,7 +101,7 @@ def _convert(field: msgspec.structs.FieldInfo, text: str) -> Any:
 
 
 def _split(name: str, text: str) -> Any:
-    if name == "cors_origins":
+    if name in {"cors_origins", "public_keys"}:
         return [part.strip() for part in text.split(",")]
     if name == "api_keys":
         pairs = [part.strip().rpartition(":") for part in text.split(",")]

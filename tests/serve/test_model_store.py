@@ -12,6 +12,8 @@ import pytest
 
 from housing_ml.bundle import MODEL
 from housing_ml.manifest import sha256
+from housing_ml.signing import new_key
+from housing_ml.signing import sign as sign_bundle
 from serve.security import sign
 from tests.serve.conftest import Home
 from tests.serve.conftest import Service as RunningService
@@ -188,6 +190,24 @@ def test_a_bundle_of_a_newer_format_is_kept_out(
     release = followed.publish_files(files, sha256(files["manifest.json"]), "5")
     followed.promote(release)
     rejected(service, "format 2")
+
+
+def test_where_a_public_key_is_set_only_signed_bundles_are_served(
+    start: Callable[..., Service], tmp_path: Path, models: Models
+) -> None:
+    private, public = new_key()
+    home = Home(tmp_path)
+    home.publish(models.first.bundle, "1")
+    service = start(tmp_path, ready="/health/live", public_keys=f"{new_key()[1]},{public}")
+    until(lambda: "is not signed" in service.deep()["dependencies"]["model"]["detail"])
+    assert service.client.get("/health/ready").status_code == 503
+    for key, version, status in ((new_key()[0], "2", 503), (private, "3", 200)):
+        bundle = models.second.bundle
+        release = home.publish_files(bundle.files(), bundle.digest, version)
+        signature = sign_bundle(release.bundle, key)
+        home.promote(msgspec.structs.replace(release, signature=signature))
+        until(lambda: f"version {version}" in str(service.deep()))  # noqa: B023
+        assert service.client.get("/health/ready").status_code == status
 
 
 def test_a_damaged_channels_document_is_a_degraded_source_and_no_outage(
