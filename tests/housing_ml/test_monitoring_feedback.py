@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from housing_ml.monitoring.feedback import Feedback, FeedbackStore, batches
 from housing_ml.releases import LocalReleases
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TODAY = datetime.now(UTC).date()
 DAYS = (TODAY - timedelta(days=1), TODAY, TODAY + timedelta(days=1))  # midnight may pass
@@ -26,6 +26,34 @@ def test_what_was_added_is_there_for_a_process_that_starts_later(tmp_path: Path)
     (batch,) = batches(LocalReleases(tmp_path), DAYS)
     assert list(batch.items) == items
     assert batch.received == pytest.approx(datetime.now(UTC).timestamp(), abs=60)
+
+
+def test_what_is_acknowledged_survives_a_loss_of_power(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    sync = os.fsync
+
+    def remember(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", remember)
+    FeedbackStore(LocalReleases(tmp_path)).add([Feedback("a-0", 100_000.0)])
+
+    file, *folders = synced
+    assert file.parent == folders[0]
+    assert folders == [file.parent, file.parent.parent, tmp_path]
+
+
+def test_the_service_needs_no_heavy_library_for_it() -> None:
+    code = (
+        "import sys, housing_ml.monitoring.feedback, housing_ml.monitoring.reference; "
+        "print({'pandas', 'pyarrow', 'pydantic', 'prefect', 'sklearn'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "set()"
 
 
 def test_the_same_batch_again_changes_nothing(tmp_path: Path) -> None:
