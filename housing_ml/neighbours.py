@@ -95,15 +95,13 @@ class Neighbours:
         price = values[0]
         deviation = price - means[1, 0][:, np.newaxis]
         spread = np.sqrt((deviation * deviation).sum(axis=-1) / self._count)
-        return np.column_stack(
-            [
-                means.reshape(len(WEIGHTINGS) * len(VALUES), -1).T,
-                price[:, 0],
-                spread,
-                distance[:, 0],
-                distance[:, -1],
-            ]
-        )
+        statistics = np.empty((len(distance), len(NAMES)))
+        statistics[:, :-4] = means.reshape(len(NAMES) - 4, -1).T
+        statistics[:, -4] = price[:, 0]
+        statistics[:, -3] = spread
+        statistics[:, -2] = distance[:, 0]
+        statistics[:, -1] = distance[:, -1]
+        return statistics
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the whole state; the tree is built from it again."""
@@ -117,11 +115,13 @@ class Neighbours:
 
 def _weights(distance: Floats, difference: Floats) -> Floats:
     """Return weights (4, n, k) from distances (n, k) and differences of attributes (4, n, k)."""
-    weights = np.ones((len(WEIGHTINGS), *distance.shape))
+    weights = np.empty((len(WEIGHTINGS), *distance.shape))
+    weights[:2] = 1
     weights[0, :, FEW:] = 0
-    weights[2] = 1 / (distance + NEAR)
+    np.divide(1, distance + NEAR, out=weights[2])
     unlike = difference / LIKENESS
-    squares = (unlike * unlike).sum(axis=0) + (distance / REACH) ** 2
+    near = distance / REACH
+    squares = np.add.reduce(unlike * unlike) + near * near
     # the constant leaves a plain mean where nobody is alike
-    weights[3] = np.exp(-0.5 * squares) + 1e-6
+    np.add(np.exp(-0.5 * squares), 1e-6, out=weights[3])
     return weights
