@@ -128,7 +128,7 @@ class LogCounter(NamedTuple):
                 watched = labelled(known.outputs[part.rows, 0], matches.actual[part.rows])
                 _merge(seen.labelled, {part.key: tally(reference, watched)})
         if self.models.champion:
-            is_new = matches.received > self.models.champion.promoted_at.timestamp()
+            is_new = matches.received >= self.models.champion.promoted_at.timestamp()
             seen.new_places.append(_places(known.raw[is_new]))
 
     def _reference(self, version: str) -> Reference | None:

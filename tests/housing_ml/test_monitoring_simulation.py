@@ -10,21 +10,43 @@ import msgspec
 import numpy as np
 import pytest
 
-from housing_ml.contract import COLUMNS, TARGET, BlockGroup, to_matrix
+from housing_ml.config import FeatureParameters, TrainingConfig
+from housing_ml.contract import COLUMNS, IDENTITY, TARGET, BlockGroup, to_matrix
+from housing_ml.manifest import Provenance
 from housing_ml.monitoring.analysis import analyse
 from housing_ml.monitoring.config import MonitorConfig
 from housing_ml.monitoring.feedback import Batch, FeedbackRequest
+from housing_ml.monitoring.labelled_rows import labelled_rows, merge
 from housing_ml.monitoring.reference import REFERENCE, describe
 from housing_ml.monitoring.simulation import Fault, SimulationConfig, apply_fault, simulate
-from housing_ml.releases import LocalReleases, Release, TrainingData, move_channels
+from housing_ml.releases import (
+    LocalReleases,
+    Release,
+    TrainingData,
+    move_channels,
+    read_channels,
+)
+from housing_ml.training import train
 from serve import parquet
 from serve.segments import Entry, to_columns
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import TypeAlias
 
     import pandas as pd
+    from numpy.typing import NDArray
 
+    from housing_ml.contract import Matrix
+    from housing_ml.monitoring.analysis import MonitorReport
+    from housing_ml.monitoring.reference import Reference
+
+    Vector: TypeAlias = NDArray[np.float64]
+    Pricing: TypeAlias = Callable[[Matrix], Vector]
+
+IDENTIFYING = [COLUMNS.index(name) for name in IDENTITY if name != "housing_median_age"]
+"""Columns that no fault changes."""
 START = datetime(2026, 1, 5, tzinfo=UTC)
 FOUND_BY: dict[Fault, str] = {
     "income": "median_income",
@@ -39,32 +61,29 @@ class _Request(msgspec.Struct):
 
 
 class WeeklyService:
-    """Answers as the service does, logs as it does, and lives a week between two windows.
+    """Answers as the service does, logs as it does, and lives a week between two windows."""
 
-    Its prices are the true ones of the block group, with the error of a good model.
-    """
-
-    def __init__(self, folder: Path, frame: pd.DataFrame) -> None:
+    def __init__(self, folder: Path) -> None:
         self.storage = LocalReleases(folder)
         self.week = 0
         self.requests = 0
-        self._random = np.random.default_rng(3)
-        raw, actual = to_matrix(frame), frame[TARGET].to_numpy()
-        places = zip(raw[:, 0], raw[:, 1], raw[:, 3], raw[:, 5], strict=True)
-        self._prices = dict(zip(places, actual, strict=True))
-        reference = describe(raw, self._priced(raw), actual).to_json()
-        self.storage.write(f"bundles/{'0' * 64}/{REFERENCE}", reference)
+
+    def promote(self, version: str, price: Pricing, reference: Reference) -> None:
+        """Serve another model from now on."""
+        self.version, self._price = version, price
+        self.storage.write(f"bundles/bundle-{version}/{REFERENCE}", reference.to_json())
         release = Release(
-            version="1",
-            bundle="0" * 64,
+            version=version,
+            bundle=f"bundle-{version}",
             model="histogram_gradient_boosting",
-            metrics={"wmape": 0.14, "coverage": 0.9},
-            data=TrainingData(digest="0" * 64, rows=len(raw), synthetic=False),
-            promoted_at=START.isoformat(),
+            metrics={"wmape": 0.15, "coverage": 0.9},
+            data=TrainingData(digest="0" * 64, rows=1, synthetic=False),
+            promoted_at=self.now.isoformat(),
             promoted_by="test",
             reason="test",
         )
-        move_channels(self.storage, lambda _: {"champion": release}, if_generation=0)
+        _, generation = read_channels(self.storage)
+        move_channels(self.storage, lambda _: {"champion": release}, if_generation=generation)
 
     @property
     def now(self) -> datetime:
@@ -86,39 +105,104 @@ class WeeklyService:
             self.storage.write(f"feedback/{folder}.json", batch)
             return httpx.Response(202)
         raw = to_matrix(msgspec.json.decode(request.content, type=_Request).instances)
-        price = self._priced(raw)
+        price = self._price(raw)
         ids = [f"{self.requests}-{row}" for row in range(len(raw))]
         numbers = np.column_stack([raw, price, 0.74 * price, 1.35 * price]).tobytes()
-        entry = Entry(self.now.timestamp() + 60, "1", "champion", ids, numbers)
+        entry = Entry(self.now.timestamp() + 60, self.version, "champion", ids, numbers)
         self.storage.write(f"predictions/{folder}.parquet", parquet.encode(to_columns([entry])))
         predictions = [{"prediction_id": name} for name in ids]
-        return httpx.Response(200, json={"predictions": predictions, "model_version": "1"})
+        document = {"predictions": predictions, "model_version": self.version}
+        return httpx.Response(200, json=document)
 
-    def _priced(self, raw: np.ndarray) -> np.ndarray:
-        places = zip(raw[:, 0], raw[:, 1], raw[:, 3], raw[:, 5], strict=True)
-        actual = np.array([self._prices[place] for place in places])
-        return actual * np.exp(self._random.normal(0, 0.17, len(actual)))
+    def report(self, weeks: int) -> MonitorReport:
+        """Return what the monitor says at the start of a week."""
+        weekly = MonitorConfig(window_minutes=7 * 24 * 60)
+        return analyse(self.storage, weekly, START + timedelta(weeks=weeks))
+
+
+@pytest.fixture
+def service(tmp_path: Path, housing_frame: pd.DataFrame) -> WeeklyService:
+    """A service whose prices are the true ones of the block group, with a good model's error."""
+    random = np.random.default_rng(3)
+    raw, actual = to_matrix(housing_frame), housing_frame[TARGET].to_numpy()
+    truth = dict(zip(map(bytes, raw[:, IDENTIFYING]), actual.tolist(), strict=True))
+
+    def price(rows: Matrix) -> Vector:
+        known = np.array([truth[bytes(row)] for row in rows[:, IDENTIFYING]])
+        return known * np.exp(random.normal(0, 0.17, len(rows)))
+
+    service = WeeklyService(tmp_path)
+    service.promote("1", price, describe(raw, price(raw), actual))
+    return service
 
 
 @pytest.mark.parametrize("fault", FOUND_BY)
 def test_the_monitor_finds_each_fault_within_three_weeks_and_nothing_before(
-    fault: Fault, tmp_path: Path, housing_frame: pd.DataFrame
+    fault: Fault, service: WeeklyService, housing_frame: pd.DataFrame
 ) -> None:
-    service = WeeklyService(tmp_path, housing_frame)
     plan = SimulationConfig(fault=fault, windows=6, fault_from=2, rows=1500, seconds=0)
-    weekly = MonitorConfig(window_minutes=7 * 24 * 60)
 
     result = simulate(plan, housing_frame, service.client(), service.wait)
 
     assert result.versions == ("1",)
     assert result.predictions <= 6 * 1500
     assert result.feedback == pytest.approx(result.predictions / 2, abs=6)
-    before, after = (
-        analyse(service.storage, weekly, START + timedelta(weeks=weeks)) for weeks in (2, 5)
-    )
-    assert not before.alert
+    assert not service.report(2).alert
+    after = service.report(5)
     assert FOUND_BY[fault] in {alarm.name for alarm in after.alarms}
     assert after.retraining.retrain
+
+
+def model(frame: pd.DataFrame) -> tuple[Pricing, Reference]:
+    """Train a small model, and describe its training rows."""
+    raw, actual = to_matrix(frame), frame[TARGET].to_numpy()
+    bundle = train(
+        raw,
+        actual,
+        FeatureParameters(imputer="median", clusters=0),
+        "histogram_gradient_boosting",
+        {"max_iter": 60, "learning_rate": 0.2},
+        TrainingConfig(folds=2),
+        Provenance(data_digest="0" * 64, rows=len(frame), synthetic=False),
+    ).bundle
+    price = bundle.predict_matrix(raw).price
+    return (lambda rows: bundle.predict_matrix(rows).price), describe(raw, price, actual)
+
+
+def test_the_loop_closes_prices_double_a_retrain_learns_them_and_the_error_is_down_again(
+    tmp_path: Path, housing_frame: pd.DataFrame
+) -> None:
+    service = WeeklyService(tmp_path)
+    service.promote("1", *model(housing_frame[::4]))
+    everything = SimulationConfig(
+        fault="inland",
+        fault_from=0,
+        windows=1,
+        rows=len(housing_frame),
+        seconds=0,
+        feedback_share=1,
+        feedback_delay=0,
+    )
+
+    simulate(everything, housing_frame, service.client(), service.wait)
+    broken = service.report(service.week)
+    assert "live wMAPE" in broken.live_error[0]
+    assert broken.retraining.retrain
+
+    merged, origin = merge(housing_frame, labelled_rows(service.storage, 30, service.now))
+    assert origin.replaced == len(merged) == len(housing_frame)
+    service.promote("2", *model(merged[::4]))
+    later = everything.model_copy(update={"rows": 3000, "seed": 7})
+    simulate(later, housing_frame, service.client(), service.wait)
+    mended = service.report(service.week)
+
+    errors = {item.name: item.estimates for item in mended.performance if item.kind == "version"}
+    old, new = errors["1"], errors["2"]
+    assert old is not None
+    assert new is not None
+    assert new.wmape.high < 0.75 * old.wmape.low
+    assert mended.champion == "2"
+    assert not mended.live_error
 
 
 def test_every_fault_can_be_chosen_and_has_a_test() -> None:
