@@ -33,7 +33,8 @@ def drift_map(windows: Sequence[WindowDrift], config: DriftConfig) -> bytes:
     figure, axes = _canvas("Drift from the training rows", 1.5 + 0.3 * len(names))
     axes.set_yticks(range(len(names)), names)
     _days(axes, [f"{window.start:%d %b %H:%M}" for window in windows])
-    image = axes.imshow(effects, aspect="auto", cmap="PuOr_r", vmin=0, vmax=2)
+    axes.set_facecolor("#e8e8e8")  # where there is no verdict
+    image = axes.imshow(effects, aspect="auto", cmap="Oranges", vmin=0, vmax=2)
     figure.colorbar(image, ax=axes, label="effect, 1 is the limit")
     return _png(figure)
 
