@@ -6,7 +6,15 @@ import getpass
 from typing import TYPE_CHECKING
 
 from housing_ml.champion_comparison import predictions_name
-from housing_ml.releases import Release, TrainingData, now, open_releases, publish_bundle, published
+from housing_ml.releases import (
+    Release,
+    TrainingData,
+    is_published,
+    now,
+    open_releases,
+    publish_bundle,
+    published,
+)
 from housing_ml.signing import sign
 from housing_ml.storage import open_store
 
@@ -29,7 +37,8 @@ def publish(
 ) -> Release:
     """Publish bundle and predictions, signed when a key is configured; return the release.
 
-    Done again after a crash, it completes what is there.
+    Done again after a crash, it completes what is there. A release that passed the gate once stays
+    one to roll back to, though it does not pass against a better champion.
 
     Raises:
         SignatureError: when the configured key is none.
@@ -40,7 +49,8 @@ def publish(
     files = {name: store.get_bytes(ref) for name, ref in trained.bundle.files.items()}
     releases.write(predictions_name(release.bundle), store.get_bytes(evaluated.predictions))
     publish_bundle(releases, release.bundle, files)
-    published(releases, release)
+    if decision.promote or not is_published(releases, release):
+        published(releases, release)
     return release
 
 

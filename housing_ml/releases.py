@@ -48,6 +48,7 @@ __all__ = [
     "fetch_bundle",
     "find_release",
     "history",
+    "is_published",
     "move_channels",
     "now",
     "open_releases",
@@ -172,8 +173,12 @@ def history(storage: ReleaseStorage) -> list[Event]:
 
 def published(storage: ReleaseStorage, release: Release) -> None:
     """Note a published release, so that a rollback or a comparison finds it."""
-    name = f"versions/{release.version}-{release.bundle}.json"
-    storage.write(name, msgspec.json.encode(release))
+    storage.write(_release_name(release), msgspec.json.encode(release))
+
+
+def is_published(storage: ReleaseStorage, release: Release) -> bool:
+    """Whether the release was noted before."""
+    return storage.read(_release_name(release)) is not None
 
 
 def find_release(storage: ReleaseStorage, name: str) -> Release:
@@ -196,6 +201,10 @@ def find_release(storage: ReleaseStorage, name: str) -> Release:
     if content is None:
         raise ReleaseError(f"{name} was deleted while it was looked for")
     return msgspec.json.decode(content.content, type=Release)
+
+
+def _release_name(release: Release) -> str:
+    return f"versions/{release.version}-{release.bundle}.json"
 
 
 def _settle(storage: ReleaseStorage, channels: Channels) -> None:

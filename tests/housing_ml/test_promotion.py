@@ -118,6 +118,16 @@ def test_a_rejected_version_is_published_but_serves_nobody(
         roll_back(releases, "2", why="try", by="someone")
 
 
+def test_an_old_champion_that_is_rejected_later_can_still_be_rolled_back_to(
+    settings: Settings, releases: LocalReleases, make_version: Maker
+) -> None:
+    for version in "12":
+        put_into_service(settings, make_version(settings, version))
+    reject(*make_version(settings, "1", passed=False), settings=settings)
+
+    assert roll_back(releases, "1", why="wrong", by="someone").version == "1"
+
+
 def test_a_promoter_that_faced_another_champion_is_told(
     settings: Settings, releases: LocalReleases, make_version: Maker
 ) -> None:
