@@ -29,6 +29,7 @@ from pyarrow.fs import FileType
 
 from housing_ml.bundle import Prediction
 from housing_ml.contract import COLUMNS, NUMERIC, ContractError, check, to_matrix
+from housing_ml.errors import HousingError
 from housing_ml.table_chunks import encode, listing, locate, read, read_chunks, write
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ _BAND = 0.1
 """Degrees of latitude that count as one when rows are ordered by place."""
 
 
-class ScoreError(RuntimeError):
+class ScoreError(HousingError, RuntimeError):
     """A source or target that cannot be used; the message says why and what to do."""
 
 

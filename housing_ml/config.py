@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from housing_ml.errors import HousingError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -37,7 +39,7 @@ ModelName = Literal[
 Parameters = dict[str, bool | int | float | str | None]
 
 
-class ConfigError(ValueError):
+class ConfigError(HousingError, ValueError):
     """A config that cannot be used; the message names each offending field."""
 
 

@@ -24,6 +24,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from housing_ml.errors import HousingError
+
 Matrix: TypeAlias = NDArray[np.float64]
 """Raw rows, float64 of shape (rows, 9), columns in the order of `COLUMNS`.
 
@@ -107,7 +109,7 @@ _READABLE = (str, float, int, np.integer, np.floating, Decimal)
 CATEGORY_RULE = "must be one of " + ", ".join(CATEGORIES)
 
 
-class ContractError(ValueError):
+class ContractError(HousingError, ValueError):
     """Data that break the contract as a whole, such as a missing column."""
 
 

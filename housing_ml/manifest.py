@@ -11,11 +11,13 @@ import hashlib
 
 import msgspec
 
+from housing_ml.errors import HousingError
+
 FORMAT = 1
 """Version of the bundle's layout; code reads its own only."""
 
 
-class BundleError(RuntimeError):
+class BundleError(HousingError, RuntimeError):
     """A bundle that cannot be trusted, or cannot be read or written; the message says why."""
 
 

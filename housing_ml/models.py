@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
+from housing_ml.errors import HousingError
 from housing_ml.features import HousingFeatures
 from housing_ml.imputer_comparison import imputer
 
@@ -70,7 +71,7 @@ DEFAULTS: dict[ModelName, Parameters] = {
 _LINEAR: frozenset[ModelName] = frozenset({"ridge", "lasso"})
 
 
-class ModelError(ValueError):
+class ModelError(HousingError, ValueError):
     """Parameters that a model does not have."""
 
 

@@ -22,6 +22,8 @@ from sklearn.ensemble import (
 from sklearn.linear_model import Lasso, Ridge
 from sklearn.tree import DecisionTreeRegressor
 
+from housing_ml.errors import HousingError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sklearn.pipeline import Pipeline
@@ -32,7 +34,7 @@ _IR_VERSION = 10
 _AVERAGE, _SUM = 0, 1
 
 
-class ExportError(TypeError):
+class ExportError(HousingError, TypeError):
     """A model of a kind that has no ONNX form here."""
 
 

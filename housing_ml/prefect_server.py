@@ -21,6 +21,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import httpx
 
+from housing_ml.errors import HousingError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -37,7 +39,7 @@ _ENVIRONMENT = {
 }
 
 
-class ServerError(RuntimeError):
+class ServerError(HousingError, RuntimeError):
     """A Prefect server that does not start; the message has its last words."""
 
 

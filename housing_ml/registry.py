@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from housing_ml import registration
 from housing_ml.contract import COLUMNS, TARGET
+from housing_ml.errors import HousingError
 from housing_ml.records.release import RegisteredVersion
 from housing_ml.report import comparisons, description
 
@@ -38,7 +39,7 @@ _DIGEST_LENGTH = 36
 _REQUIREMENTS = ("numpy", "scipy", "pandas", "pydantic", "msgspec", "scikit-learn", "skops")
 
 
-class RegistryError(RuntimeError):
+class RegistryError(HousingError, RuntimeError):
     """A registry that cannot be reached or written; the message says what to do."""
 
 
@@ -227,7 +228,7 @@ def _log_inputs(stages: Stages, store: Store) -> None:
     }
     for name, ref in references.items():
         source = CodeDatasetSource({"uri": f"{store.root}/{ref.key}"})
-        dataset = MetaDataset(  # type: ignore[abstract] - it is what MLflow documents
+        dataset = MetaDataset(  # type: ignore[abstract]  # MLflow documents it so
             source, name=name, digest=ref.sha256[:_DIGEST_LENGTH]
         )
         mlflow.log_input(dataset, context=name)

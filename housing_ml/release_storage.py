@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from housing_ml.atomic import write_atomically
+from housing_ml.errors import HousingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 
-class ReleaseError(RuntimeError):
+class ReleaseError(HousingError, RuntimeError):
     """A release that cannot be read or published; the message says why."""
 
 

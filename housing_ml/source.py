@@ -17,6 +17,7 @@ from uuid import uuid4
 import stamina
 
 from housing_ml.config import PUBLIC_DATA_SHA256, PUBLIC_DATA_URL, DataConfig
+from housing_ml.errors import HousingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,7 +33,7 @@ _CHUNK = 1024**2
 _REQUEST_SECONDS = 30.0
 
 
-class SourceError(RuntimeError):
+class SourceError(HousingError, RuntimeError):
     """A source that cannot be used as it is."""
 
 

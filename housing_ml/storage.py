@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from housing_ml.atomic import write_atomically
+from housing_ml.errors import HousingError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from housing_ml.settings import Settings
 
 
-class StorageError(RuntimeError):
+class StorageError(HousingError, RuntimeError):
     """An object that is not there, or is not what its reference says."""
 
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem
 
 from housing_ml.contract import COLUMNS
+from housing_ml.errors import HousingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ CHUNK_BYTES = 8 * 1024**2
 _MISSING = ["", "nan", "NaN", "<NA>"]
 
 
-class PlaceError(OSError):
+class PlaceError(HousingError, OSError):
     """An address that is no path and no gs:// address."""
 
 

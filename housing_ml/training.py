@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from housing_ml.bundle import TOLERANCE, Bundle, Golden, bounded
 from housing_ml.conformal import Calibration, calibrate
 from housing_ml.contract import CATEGORIES, COLUMNS, NUMERIC, Matrix
+from housing_ml.errors import HousingError
 from housing_ml.features import HousingFeatures
 from housing_ml.fingerprint import code_fingerprint
 from housing_ml.folds import make_folds, predict_fold, splitter
@@ -34,7 +35,7 @@ _CODES = range(-1, len(CATEGORIES))
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "onnx", "onnxruntime", "safetensors")
 
 
-class TrainingError(RuntimeError):
+class TrainingError(HousingError, RuntimeError):
     """A model whose bundle does not compute what scikit-learn computes."""
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from housing_ml.contract import CATEGORY, COLUMNS, NUMERIC, category_codes
+from housing_ml.errors import HousingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,7 +30,7 @@ _BATCH_ROWS = 65_536
 _TEXTS = ("model_version", CATEGORY)
 
 
-class LogError(RuntimeError):
+class LogError(HousingError, RuntimeError):
     """A file of the log that cannot be read."""
 
 

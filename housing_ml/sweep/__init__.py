@@ -7,11 +7,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from housing_ml.config import ModelName, Parameters
+from housing_ml.errors import HousingError
 
 TrialOutcome = Literal["complete", "pruned", "failed"]
 
 
-class SweepError(RuntimeError):
+class SweepError(HousingError, RuntimeError):
     """A sweep without a single successful trial."""
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import flows
@@ -27,6 +26,8 @@ from housing_ml.source import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import pandas as pd
 
     from housing_ml.records.release import RetrainResult
     from housing_ml.releases import Release

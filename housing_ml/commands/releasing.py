@@ -1,0 +1,230 @@
+"""Commands about what is in service: `status`, `history`, `compare`, `rollback` and the trials.
+
+What goes wrong at night is mended here: nothing imports Prefect, and MLflow is told last.
+"""
+# ruff: noqa: PLC0415, T201 - keeps `housing --help` quick; a command prints
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cyclopts import App
+
+from housing_ml.commands.output import (
+    CommandError,
+    Json,
+    Why,
+    person,
+    print_json,
+    show,
+    show_rows,
+)
+from housing_ml.commands.scoring import NO_CHAMPION
+from housing_ml.settings import Settings
+
+if TYPE_CHECKING:
+    from housing_ml.releases import Release
+
+canary = App(name="canary", help="Let a release answer a share of the requests.")
+shadow = App(name="shadow", help="Let a release see all requests and answer none.")
+release = App(name="release", help="Keep registry and release channels in line.")
+
+
+def status(*, as_json: Json = False) -> int:
+    """Show the models that the release channels point at.
+
+    Args:
+        as_json: Print JSON; `champion` is null when there is none.
+    """
+    from housing_ml.releases import open_releases, read_channels
+    from housing_ml.report import status_document, status_table
+
+    channels, _ = read_channels(open_releases(Settings()))
+    document = status_document(channels)
+    if as_json:
+        print_json(document)
+    elif document["champion"] is None:
+        raise CommandError(NO_CHAMPION)
+    else:
+        show(status_table(document))
+    return 0
+
+
+def history(*, as_json: Json = False) -> int:
+    """Show every promotion, rejection, roll back and trial: who, when and why.
+
+    Args:
+        as_json: Print JSON, the oldest first, with all evidence.
+    """
+    from housing_ml.release_report import history_rows
+    from housing_ml.releases import history as read_history
+    from housing_ml.releases import open_releases
+
+    events = read_history(open_releases(Settings()))
+    if as_json:
+        print_json(events)
+    else:
+        show_rows(history_rows(events))
+    return 0
+
+
+def compare(first: str, second: str, *, as_json: Json = False) -> int:
+    """Compare two releases on the held-out rows that both have predicted.
+
+    Args:
+        first: Channel, version or start of the bundle's digest.
+        second: The same of the other one.
+        as_json: Print JSON.
+    """
+    from housing_ml.comparison import compare_releases
+    from housing_ml.release_report import comparison_rows
+    from housing_ml.releases import open_releases
+
+    found = compare_releases(open_releases(Settings()), first, second)
+    if as_json:
+        print(found.model_dump_json(indent=2))
+    else:
+        show_rows(comparison_rows(found))
+        show(f"{found}, on {found.rows:,} common rows.")
+    return 0
+
+
+def rollback(*, why: Why, to: str | None = None, as_json: Json = False) -> int:
+    """Put an older release back into service, within seconds.
+
+    Args:
+        why: Reason, for the history.
+        to: Version or start of the bundle's digest; empty: the one before.
+        as_json: Print the release as JSON.
+    """
+    from housing_ml.releases import open_releases
+    from housing_ml.rollback import roll_back
+
+    found = roll_back(open_releases(Settings()), to, why=why, by=person())
+    return _done(found, f"version {found.version} is the champion again", as_json=as_json)
+
+
+def promote(version: str, *, why: Why, as_json: Json = False) -> int:
+    """Make a published release that passed the gate the champion.
+
+    Args:
+        version: Version or start of the bundle's digest; `canary` for the one on trial.
+        why: Reason, for the history.
+        as_json: Print the release as JSON.
+    """
+    from housing_ml.canary import promote_canary
+    from housing_ml.champion import promote_version
+    from housing_ml.releases import open_releases
+
+    storage = open_releases(Settings())
+    if version == "canary":
+        found = promote_canary(storage, why=why, by=person())
+    else:
+        found = promote_version(storage, version, why=why, by=person())
+    return _done(found, f"version {found.version} is the champion", as_json=as_json)
+
+
+@release.command
+def sync(*, as_json: Json = False) -> int:
+    """Make MLflow's aliases say what the release channels say, after a crash or an outage.
+
+    Args:
+        as_json: Print JSON.
+    """
+    from housing_ml.release_sync import sync as bring_in_line
+
+    found = bring_in_line(Settings())
+    if as_json:
+        print_json(found)
+    else:
+        aliases = ", ".join(
+            f"{name} is version {version}" for name, version in found.aliases.items()
+        )
+        show("\n\n".join([aliases or "no aliases", *found.problems]))
+    return 1 if found.problems else 0
+
+
+@canary.command(name="start")
+def canary_start(version: str, *, share: str, why: Why, as_json: Json = False) -> int:
+    """Route a share of the requests to a release, by a stable hash of their key.
+
+    Args:
+        version: Version or start of the bundle's digest.
+        share: Such as 10% or 0.1.
+        why: Reason, for the history.
+        as_json: Print the release as JSON.
+    """
+    from housing_ml.canary import start_canary
+    from housing_ml.releases import open_releases
+
+    part = _share(share)
+    found = start_canary(open_releases(Settings()), version, part, why=why, by=person())
+    return _done(found, f"version {found.version} answers {part:.0%}", as_json=as_json)
+
+
+@canary.command(name="stop")
+def canary_stop(*, why: Why, withdraw: bool = False, as_json: Json = False) -> int:
+    """Send every request to the champion again.
+
+    Args:
+        why: Reason, for the history.
+        withdraw: Keep the release from being promoted by itself.
+        as_json: Print the release as JSON.
+    """
+    from housing_ml.canary import stop
+    from housing_ml.releases import open_releases
+
+    found = stop(open_releases(Settings()), "canary", why=why, by=person(), withdraw=withdraw)
+    return _done(found, "the canary ended", as_json=as_json)
+
+
+@shadow.command(name="start")
+def shadow_start(version: str, *, why: Why, as_json: Json = False) -> int:
+    """Score every request with a release too, off the path of the answer.
+
+    Args:
+        version: Version or start of the bundle's digest.
+        why: Reason, for the history.
+        as_json: Print the release as JSON.
+    """
+    from housing_ml.canary import start_shadow
+    from housing_ml.releases import open_releases
+
+    found = start_shadow(open_releases(Settings()), version, why=why, by=person())
+    return _done(found, f"version {found.version} is the shadow", as_json=as_json)
+
+
+@shadow.command(name="stop")
+def shadow_stop(*, why: Why, as_json: Json = False) -> int:
+    """End the shadow.
+
+    Args:
+        why: Reason, for the history.
+        as_json: Print the release as JSON.
+    """
+    from housing_ml.canary import stop
+    from housing_ml.releases import open_releases
+
+    found = stop(open_releases(Settings()), "shadow", why=why, by=person())
+    return _done(found, "the shadow ended", as_json=as_json)
+
+
+def _done(found: Release | None, said: str, *, as_json: bool) -> int:
+    """Say what was done, then tell MLflow: services do not wait for it."""
+    if found is None:
+        raise CommandError("there is none: see `housing status`")
+    if as_json:
+        print_json(found)
+    else:
+        show(f"{said}.")
+    from housing_ml.promotion import repair
+
+    repair(Settings())
+    return 0
+
+
+def _share(text: str) -> float:
+    try:
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise CommandError(f"--share {text}: write it as 10% or 0.1") from None

@@ -1,0 +1,85 @@
+"""Commands that make models: `retrain` and `config`."""
+# ruff: noqa: PLC0415, T201 - keeps `housing --help` quick; a command prints
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
+from typing import TYPE_CHECKING, Any
+
+from housing_ml.commands.output import (
+    REJECTED,
+    Flag,
+    Json,
+    Overrides,
+    print_json,
+    show,
+    warn,
+)
+from housing_ml.settings import Settings
+
+if TYPE_CHECKING:
+    from housing_ml.config import RetrainConfig
+
+
+def retrain(  # noqa: PLR0913 - each is an option that a person types
+    *,
+    config: Path | None = None,
+    set_: Overrides = (),
+    refresh: Flag = False,
+    synthetic_if_offline: Flag = False,
+    verbose: Flag = False,
+    as_json: Json = False,
+) -> int:
+    """Turn raw data into a model, and promote it when it passes the gate.
+
+    Args:
+        config: YAML or JSON file with what differs from the defaults.
+        set_: One value, such as `--set sweep.trials=20`; may be given several times.
+        refresh: Ignore the cache and compute every stage again.
+        synthetic_if_offline: Use a synthetic sample when no source is configured and the public
+            one cannot be reached.
+        verbose: Show the libraries' own logs too.
+        as_json: Print the result as JSON; progress goes to standard error.
+    """
+    from housing_ml.config import RetrainConfig
+
+    chosen = RetrainConfig.load(config, set_)
+
+    from flows.retrain import run_retrain
+    from housing_ml.source import SourceUnavailableError
+
+    run = partial(run_retrain, settings=Settings(), refresh=refresh, verbose=verbose)
+    try:
+        result = run(chosen)
+    except SourceUnavailableError as error:
+        if not synthetic_if_offline or chosen.data.url or Settings().data_url:
+            raise
+        warn(f"{error}\nGOING ON WITH A SYNTHETIC SAMPLE: try the platform, do not price houses.")
+        result = run(_synthetic(chosen))
+    if as_json:
+        print(result.model_dump_json(indent=2))
+    else:
+        show(result.summary)
+    return 0 if result.promoted else REJECTED
+
+
+def config(*, schema: Flag = False, config: Path | None = None, set_: Overrides = ()) -> int:
+    """Print the config that a retrain would use, or the schema of all that can be turned.
+
+    Args:
+        schema: Print the JSON schema, with defaults, bounds and help texts.
+        config: YAML or JSON file with what differs from the defaults.
+        set_: One value, such as `--set sweep.trials=20`; may be given several times.
+    """
+    from housing_ml.config import RetrainConfig
+
+    chosen = RetrainConfig.load(config, set_)
+    document: Any = RetrainConfig.model_json_schema() if schema else chosen.model_dump(mode="json")
+    print_json(document)
+    return 0
+
+
+def _synthetic(config: RetrainConfig) -> RetrainConfig:
+    data = config.data.model_copy(update={"synthetic": True})
+    return config.model_copy(update={"data": data})

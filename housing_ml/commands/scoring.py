@@ -1,0 +1,117 @@
+"""Commands that use the champion: `predict`, `score` and `serve`."""
+# ruff: noqa: PLC0415, T201 - keeps `housing --help` quick; a command prints
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
+from typing import TYPE_CHECKING
+
+from housing_ml.commands.output import CommandError, Flag, Json, print_json, show
+from housing_ml.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from housing_ml.bundle import Bundle
+
+NO_CHAMPION = "there is no champion yet: type `housing retrain` or `make run`"
+_QUOTED = 10
+"""Violations that an error shows."""
+
+
+def predict(file: Path, *, out: Path | None = None, as_json: Json = False) -> int:
+    """Predict the price of each row of a CSV or Parquet file with the champion.
+
+    Args:
+        file: Block groups with the columns of the contract.
+        out: CSV or Parquet file for the rows with their predictions; standard output if empty.
+        as_json: Print the rows with their predictions as JSON instead.
+    """
+    scored = _predict(_champion(), _read(file))
+    if as_json:
+        print(scored.to_json(orient="records", indent=2))
+    elif out is None:
+        scored.to_csv(sys.stdout, index=False)
+    elif out.suffix == ".parquet":
+        scored.to_parquet(out, index=False)
+    else:
+        scored.to_csv(out, index=False)
+    return 0
+
+
+def score(source: str, target: str, *, verbose: Flag = False, as_json: Json = False) -> int:
+    """Price files of any size with the champion, in constant memory; a stopped run goes on.
+
+    Args:
+        source: Path or gs:// address of a .csv or .parquet file, or of a folder of them.
+        target: Folder for the results: a new one, or that of a run that was stopped.
+        verbose: Show the libraries' own logs too.
+        as_json: Print the report as JSON.
+    """
+    from flows.score import run_score
+
+    report = run_score(source, target, verbose=verbose)
+    if as_json:
+        print_json(report)
+    else:
+        show(
+            f"{report.rows:,} rows in {report.seconds:.1f} s, of which {report.rejected:,} break "
+            f"the contract and have no price: `{report.target}`"
+        )
+    return 0
+
+
+def serve(*, host: str = "127.0.0.1", port: int = 8000, workers: int = 1) -> int:
+    """Start the service on the champion.
+
+    Args:
+        host: Address to listen on.
+        port: Port to listen on.
+        workers: Processes that answer requests.
+    """
+    from serve.server import main
+
+    return main(host=host, port=port, workers=workers)
+
+
+def _champion() -> Bundle:
+    from housing_ml.bundle import Bundle
+    from housing_ml.releases import fetch_bundle, open_releases, read_channels
+
+    releases = open_releases(Settings())
+    channels, _ = read_channels(releases)
+    champion = channels.channels.get("champion")
+    if champion is None:
+        raise CommandError(NO_CHAMPION)
+    return Bundle(fetch_bundle(releases, champion.bundle))
+
+
+def _predict(bundle: Bundle, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with price and interval in dollars.
+
+    Raises:
+        ContractError: when a row breaks the contract.
+    """
+    from housing_ml.contract import COLUMNS, ContractError, check, require_columns, to_matrix
+
+    require_columns(frame, COLUMNS)
+    found = [violation for breach in check(frame, COLUMNS) for violation in breach.violations()]
+    if found:
+        lines = [
+            f"row {item.row}, {item.column}: {item.value!r} {item.rule}" for item in found[:_QUOTED]
+        ]
+        raise ContractError(f"{len(found):,} values break the contract:\n" + "\n".join(lines))
+    prediction = bundle.predict_matrix(to_matrix(frame))
+    return frame.assign(
+        predicted_price=prediction.price.round(2),
+        lower=prediction.lower.round(2),
+        upper=prediction.upper.round(2),
+    )
+
+
+def _read(file: Path) -> pd.DataFrame:
+    from housing_ml.source import read_source
+    from housing_ml.table_file import read_table
+
+    return read_table(str(file), read_source(str(file), None))
