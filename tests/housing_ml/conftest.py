@@ -100,7 +100,7 @@ def trained_version(
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_version() -> Callable[..., Trained]:
     """Make the records of a trained version; the same version has the same bundle."""
     return trained_version
