@@ -103,7 +103,7 @@ def evaluate(
                 kind,
                 name,
                 known[rows],
-                prediction._make(part[rows] for part in prediction),
+                _rows_of(prediction, rows),
                 bootstrap,
             )
             for kind, name, rows in parts(raw, known)
@@ -146,6 +146,11 @@ def _slice(
         bias=float((prediction.price - actual).mean()),
         coverage=_coverage(actual, prediction),
     )
+
+
+def _rows_of(prediction: Prediction, rows: NDArray[np.bool_]) -> Prediction:
+    price, lower, upper = prediction
+    return prediction._replace(price=price[rows], lower=lower[rows], upper=upper[rows])
 
 
 def _coverage(actual: Vector, prediction: Prediction) -> float:

@@ -12,11 +12,9 @@ and sums run along contiguous axes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from housing_ml.contract import CATEGORIES, CATEGORY, COLUMNS, NUMERIC, Matrix, RawData, to_matrix
 from housing_ml.geography import Floats, fit_clusters, location_features, location_names, plane
@@ -25,6 +23,9 @@ from housing_ml.neighbours import NAMES as NEIGHBOUR_NAMES
 from housing_ml.neighbours import Neighbours
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
     from sklearn.utils import Tags
 
 RATIOS = (

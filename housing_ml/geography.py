@@ -53,7 +53,8 @@ _NORTH_PART = np.concatenate([np.sin(_RADIANS), np.cos(_RADIANS)])
 
 def plane(degrees: Floats) -> Floats:
     """Return longitude and latitude (n, 2) in degrees as kilometres (n, 2)."""
-    return degrees * KILOMETRES_PER_DEGREE
+    kilometres: Floats = degrees * KILOMETRES_PER_DEGREE
+    return kilometres
 
 
 _CITIES = plane(np.array(list(CITIES.values())))

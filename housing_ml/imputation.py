@@ -71,7 +71,7 @@ class NeighboursState:
         self.scale = scale
         self.points = points
         self.bedrooms = bedrooms
-        self._tree = cKDTree(points)
+        self._tree: Any = cKDTree(points)  # its stubs also know a query of a single point
 
     def fill(self, raw: Matrix) -> Matrix:
         """Return `raw` with missing bedrooms replaced by the mean of the nearest rows."""
@@ -80,7 +80,8 @@ class NeighboursState:
     def _estimate(self, rows: Matrix) -> NDArray[np.float64]:
         points = (rows[:, OTHERS] - self.location) / self.scale
         _, nearest = self._tree.query(points, min(NEIGHBOURS, len(self.bedrooms)))
-        return self.bedrooms[nearest.reshape(len(rows), -1)].mean(axis=1)
+        estimate: NDArray[np.float64] = self.bedrooms[nearest.reshape(len(rows), -1)].mean(axis=1)
+        return estimate
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return centre and scale (7,), standardised rows (n, 7) and their bedrooms (n,)."""
@@ -119,7 +120,8 @@ class ForestState(msgspec.Struct, frozen=True):
         for _ in range(self.depth):
             goes_left = values[row, self.column[node]] <= self.number[node]
             node = np.where(goes_left, self.left[node], self.right[node])
-        return self.number[node].mean(axis=1)
+        estimate: NDArray[np.float64] = self.number[node].mean(axis=1)
+        return estimate
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the node arrays."""
@@ -170,7 +172,8 @@ def state_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> ImputerState:
     if names == {"location", "scale", "points", "bedrooms"}:
         return NeighboursState(**arrays)
     if names == set(ForestState.__struct_fields__):
-        return ForestState(**{**arrays, "depth": int(arrays["depth"])})
+        nodes: dict[str, Any] = {**arrays, "depth": int(arrays["depth"])}
+        return ForestState(**nodes)
     raise ValueError(f"no imputer has the arrays {', '.join(sorted(names))}")
 
 

@@ -10,14 +10,17 @@ alone and among a million.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from housing_ml.geography import Floats
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from housing_ml.geography import Floats
 
 COUNT = 16
 """Neighbours of a row; fewer where the training rows are fewer."""
@@ -58,7 +61,7 @@ class Neighbours:
         self.places = places
         self.values = values
         self._count = min(COUNT, len(places) - 1)
-        self._tree = cKDTree(places)
+        self._tree: Any = cKDTree(places)  # its stubs also know a query of a single point
 
     @classmethod
     def fit(cls, places: Floats, attributes: Floats, prices: Floats) -> Neighbours:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from hashlib import sha256
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -148,4 +148,4 @@ def open_store(settings: Settings) -> Store:
     from prefect.blocks.core import Block  # noqa: PLC0415 - not needed for local files
 
     block = Block.load(settings.storage_block)
-    return Store(block, settings.storage_block)
+    return Store(cast("ObjectFiles", block), settings.storage_block)
