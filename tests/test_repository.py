@@ -1,0 +1,61 @@
+"""What must hold for the repository itself."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def tracked_files() -> list[Path]:
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return [ROOT / name for name in listing.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_the_lock_pins_every_package_with_a_hash_and_names_no_registry() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+
+    requirements = re.split(r"\n(?=\S)", lock)
+    pinned = [entry for entry in requirements if not entry.startswith("#")]
+    assert pinned
+    for entry in pinned:
+        assert re.match(r"[\w.\-\[\],]+==\S+", entry), entry.splitlines()[0]
+        assert "--hash=sha256:" in entry, entry.splitlines()[0]
+    assert "://" not in lock
+
+
+def test_no_dataset_and_no_path_of_one_machine_is_in_the_repository() -> None:
+    home = re.compile(r"/(?:home|Users)/\w+/|/root/")
+    offenders = [
+        str(file.relative_to(ROOT))
+        for file in tracked_files()
+        if file.suffix in {".tgz", ".csv", ".parquet"}
+        or home.search(file.read_text(encoding="utf-8", errors="ignore"))
+    ]
+
+    assert offenders == ["tests/test_repository.py"]
+
+
+def test_the_map_in_the_readme_names_rooms_that_exist() -> None:
+    readme = (ROOT / "README.md").read_text()
+    room_names = re.findall(r"`([\w/]+(?:\.py|/))`", readme.split("## The map")[1].split("Who may")[0])
+
+    for name in room_names:
+        found = (ROOT / name).exists() or (ROOT / "housing_ml" / name).exists()
+        assert found, f"the README's map names {name}, which is nowhere"
+
+
+def test_every_module_of_the_library_is_on_the_map() -> None:
+    room_map = (ROOT / "README.md").read_text().split("## The map")[1]
+    modules = {file.name for file in (ROOT / "housing_ml").glob("*.py")} - {"__init__.py"}
+
+    missing = {name for name in modules if name not in room_map}
+    assert missing == set()
