@@ -25,7 +25,7 @@ import uvloop
 from benchmarks import blog_service, breakdown, load
 from benchmarks.champions import body, promote, publish, train_bundle
 from benchmarks.server import Server
-from housing_ml.contract import COLUMNS, TARGET
+from housing_ml.contract import COLUMNS, TARGET, to_matrix
 from housing_ml.synthetic import generate
 from serve.settings import Settings
 
@@ -78,15 +78,16 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     options = parser.parse_args()
     sizes = Sizes(options.seconds, options.rounds)
+    print(f"Load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
     frame = pd.read_csv(options.data) if options.data else generate()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         bundles = [train_bundle(frame, seed) for seed in (42, 43)]
         releases = [publish(home, bundle, str(bundle.manifest.seed)) for bundle in bundles]
         promote(home, releases[0])
-        whole = print_breakdown(bundles[0], body(frame, 1), home)
+        print_breakdown(bundles[0], frame, home)
         with service(home) as server:
-            compare(frame, server, home, sizes, whole)
+            compare(frame, server, home, sizes)
             many_rows(Target("service", server, load.post(PREDICT, body(frame, MANY_ROWS))), sizes)
         with service(home, poll_seconds="0.05") as server:
             swaps(
@@ -108,9 +109,10 @@ def rival(module: str, **environment: str) -> Server:
     return Server([*command, *quiet], environment, ready="/health")
 
 
-def print_breakdown(bundle: Bundle, request: bytes, home: Path) -> float:
-    """Print the parts of a request; return the microseconds of the whole app."""
-    parts = breakdown.measure_parts(bundle, request, home / "breakdown")
+def print_breakdown(bundle: Bundle, frame: pd.DataFrame, home: Path) -> None:
+    """Print the parts of a request."""
+    request, rows = body(frame, 1), to_matrix(frame[:1000])
+    parts = breakdown.measure_parts(bundle, rows, request, home / "breakdown")
     settings = Settings(
         releases=str(home / "storage" / "releases"), state=home / "app", log_level="error"
     )
@@ -118,14 +120,13 @@ def print_breakdown(bundle: Bundle, request: bytes, home: Path) -> float:
     print("Where the time of a request goes (microseconds, median)")
     for name, value in parts.items():
         print(f"  {name:34}{value:8.1f}")
-    print(f"  {'Litestar, routing, headers, id':34}{whole - sum(parts.values()):8.1f}")
+    print(f"  {'Litestar, headers, id, cold caches':34}{whole - sum(parts.values()):8.1f}")
     print(f"  {'the whole app, without a socket':34}{whole:8.1f}")
     verdict("features, one row", parts["features"], "us", most=80)
     verdict("trees, one row", parts["trees"], "us", most=25)
-    return whole
 
 
-def compare(frame: pd.DataFrame, server: Server, home: Path, sizes: Sizes, whole: float) -> None:
+def compare(frame: pd.DataFrame, server: Server, home: Path, sizes: Sizes) -> None:
     """Print requests per second and latencies of all three, one block group per request."""
     request = body(frame, 1)
     model = home / "blog.joblib"
@@ -150,7 +151,7 @@ def compare(frame: pd.DataFrame, server: Server, home: Path, sizes: Sizes, whole
         )
         for target in targets:
             print_row(target, [one[target.name] for one in rounds])
-    print_verdicts(rounds, server, whole)
+    print_verdicts(rounds, server)
 
 
 def measure(target: Target, sizes: Sizes) -> Round:
@@ -177,16 +178,12 @@ def print_row(target: Target, rounds: list[Round]) -> None:
     )
 
 
-def print_verdicts(rounds: list[dict[str, Round]], server: Server, whole: float) -> None:
+def print_verdicts(rounds: list[dict[str, Round]], server: Server) -> None:
     """Print what the comparison was made for."""
 
     def ratio(other: str, figure: Callable[[Round], float]) -> float:
         return median(figure(one["service"]) / figure(one[other]) for one in rounds)
 
-    cpu = median(one["service"].cpu_microseconds for one in rounds)
-    print(
-        f"  CPU outside the app (uvicorn, kernel): {cpu - whole:.0f} us of {cpu:.0f} us a request"
-    )
     verdict(
         "times the blog's requests",
         ratio("blog", lambda one: one.many.requests_per_second),

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import Annotated, Any, Literal, Protocol, TypeAlias, cast, get_args
 
 import msgspec
@@ -104,6 +105,7 @@ IDENTITY: tuple[str, ...] = (
 """What makes a row the same block group again: its place, and its counts that are never missing."""
 
 _CODES: dict[Any, int] = {name: index for index, name in enumerate(CATEGORIES)}
+_numbers = attrgetter(*NUMERIC)
 _MISSING = frozenset({"", "nan", "NaN", "<NA>"})
 _READABLE = (str, float, int, np.integer, np.floating, Decimal)
 CATEGORY_RULE = "must be one of " + ", ".join(CATEGORIES)
@@ -297,6 +299,6 @@ def to_matrix(data: RawData) -> Matrix:
     return np.ascontiguousarray(np.column_stack(columns))
 
 
-def _row(place: BlockGroup) -> tuple[float, ...]:
-    *numbers, category = msgspec.structs.astuple(place)
-    return (*(math.nan if number is None else number for number in numbers), _CODES[category])
+def _row(place: BlockGroup) -> tuple[float | None, ...]:
+    """Return a row in which None stands for NaN, as NumPy reads it."""
+    return (*_numbers(place), _CODES[place.ocean_proximity])

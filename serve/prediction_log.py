@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from serve.metrics import Metrics
     from serve.settings import Settings
 
-_SEGMENT_BYTES = 8 * 2**20
+_SEGMENT_BYTES = 2 * 2**20
+"""A segment is in memory as a whole, several times over, while it becomes Parquet."""
 _SHIP_SECONDS = 5.0
 
 Put = Callable[[str, bytes], Any]
