@@ -92,20 +92,24 @@ def _worst(
     excess: Callable[[SliceEvidence, float], float],
     describe: Callable[[SliceEvidence], str],
 ) -> Finding:
-    """Return the finding on the part whose bound goes furthest beyond its limit, or least below.
+    """Return the finding on the parts that break their limit, or on the one that is nearest to it.
 
     `excess` gives by how much a part breaks its limit even if chance of the given level helped.
     """
     if not judged:
         return Finding(None, f"no slice has {config.minimum_slice_rows} rows")
     level = (1 - config.confidence) / len(judged)
-    value, worst = max(((excess(part, level), part) for part in judged), key=lambda pair: pair[0])
-    surely = "surely beyond it" if value > 0 else "not surely beyond it"
-    reason = (
-        f"of {len(judged)} slices the worst is {worst} ({worst.rows:,} rows): {describe(worst)}, "
-        f"{surely}"
+    ranked = sorted(((excess(part, level), part) for part in judged), key=lambda pair: -pair[0])
+    beyond = [part for value, part in ranked if value > 0]
+    named = "; ".join(
+        f"{part} ({part.rows:,} rows): {describe(part)}" for part in (beyond or [ranked[0][1]])[:3]
     )
-    return Finding(value <= 0, reason, value, 0.0)
+    reason = (
+        f"{len(beyond)} of {len(judged)} slices are surely beyond their limit: {named}"
+        if beyond
+        else f"none of {len(judged)} slices is surely beyond its limit; the nearest is {named}"
+    )
+    return Finding(not beyond, reason, ranked[0][0], 0.0)
 
 
 def _least(estimate: Estimate, rows: int, level: float) -> float:

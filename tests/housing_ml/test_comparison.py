@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from housing_ml.champion_comparison import champion_prices, compare
 from housing_ml.comparison import Comparison, compare_releases
+from housing_ml.config import GateConfig
 from housing_ml.metrics import METRIC_NAMES, Bootstrap, bootstrap_intervals, paired_intervals
 from housing_ml.publishing import publish
 from housing_ml.release_report import comparison_rows, history_rows
-from housing_ml.releases import Event, LocalReleases, ReleaseError
+from housing_ml.releases import Event, LocalReleases, ReleaseError, find_release
 from housing_ml.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,6 +59,31 @@ def test_only_the_rows_that_both_held_out_count(releases: LocalReleases) -> None
 def test_a_release_that_nobody_knows_is_named(releases: LocalReleases) -> None:
     with pytest.raises(ReleaseError, match=r"no published version: .* version of 1, 2, 3"):
         compare_releases(releases, "2", "9", FEW)
+
+
+def test_a_champion_whose_feature_code_is_gone_counts_by_its_published_predictions(
+    releases: LocalReleases,
+) -> None:
+    """Its rows come in another order, and one of them it has never seen."""
+    identity = pd.Series([3, 0, 999], dtype="uint64")
+    digest = find_release(releases, "2").bundle
+
+    prices = champion_prices(identity, np.zeros((3, 9)), digest, releases)
+
+    assert prices[:2].tolist() == [GOOD[3], GOOD[0]]
+    assert np.isnan(prices[2])
+    candidate = pd.DataFrame({"identity": identity, "actual": 1.0, "predicted": 1.0})
+    found = compare(candidate, prices, GateConfig())
+    assert found is not None
+    assert found.rows == 2
+
+
+def test_a_champion_that_nobody_can_ask_has_no_price(releases: LocalReleases) -> None:
+    prices = champion_prices(pd.Series([1], dtype="uint64"), np.zeros((1, 9)), "0" * 64, releases)
+
+    assert np.isnan(prices).all()
+    candidate = pd.DataFrame({"identity": [1], "actual": 1.0, "predicted": 1.0})
+    assert compare(candidate, prices, GateConfig()) is None
 
 
 def test_paired_intervals_are_narrower_than_those_of_each_side() -> None:

@@ -133,7 +133,7 @@ def test_the_first_model_is_promoted_on_the_limits_alone() -> None:
         ("G09", {"champion": champion(high=0.001)}, "-1.00 to +0.10 points"),
         ("G09", {"champion": champion(difference=None)}, "could not be scored"),
         ("G10", {"slices": (part(wmape=Estimate(0.4, 0.01)),)}, "region fresno (400 rows)"),
-        ("G11", {"slices": (part(difference=Estimate(0.03, 0.003)),)}, "surely beyond it"),
+        ("G11", {"slices": (part(difference=Estimate(0.03, 0.003)),)}, "1 of 1 slices"),
         ("G12", {"slices": (part(covered=300),)}, "hold 75.0% of the prices, limit 85%"),
         ("G13", {"behaviour": behaviour(income=-0.001)}, "change by -0.10%"),
         ("G14", {"behaviour": behaviour(map_step=0.06)}, "100 m on the map are 6.00%"),
