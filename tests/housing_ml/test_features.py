@@ -1,0 +1,245 @@
+"""One feature matrix for training and serving: exact, free of leaks, and a scikit-learn citizen."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.model_selection import cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import check_estimator
+
+from housing_ml.config import FeatureParameters
+from housing_ml.contract import CATEGORIES, COLUMNS, TARGET, Matrix, to_matrix
+from housing_ml.features import HousingFeatures
+from housing_ml.imputation import fit_neighbours
+from housing_ml.metrics import metrics
+from housing_ml.models import build_pipeline
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Rows = tuple[Matrix, Any]
+INCOME = COLUMNS.index("median_income")
+
+
+@pytest.fixture(scope="module")
+def rows(housing_frame: pd.DataFrame) -> Rows:
+    frame = housing_frame.sample(1_500, random_state=5)
+    return to_matrix(frame), frame[TARGET].to_numpy()
+
+
+@pytest.fixture(scope="module")
+def fitted(rows: Rows) -> HousingFeatures:
+    return HousingFeatures(imputer=fit_neighbours, clusters=8).fit(*rows)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 1_499), min_size=1, max_size=40))
+def test_a_row_has_the_same_features_alone_and_among_others(
+    rows: Rows, fitted: HousingFeatures, chosen: list[int]
+) -> None:
+    together = fitted.transform(rows[0][chosen])
+
+    alone = np.concatenate([fitted.transform(rows[0][[index]]) for index in chosen])
+
+    np.testing.assert_array_equal(alone, together)
+
+
+def test_the_order_of_the_training_rows_is_no_matter(rows: Rows, fitted: HousingFeatures) -> None:
+    order = np.random.default_rng(0).permutation(len(rows[1]))
+
+    shuffled = HousingFeatures(imputer=fit_neighbours, clusters=8)
+    columns = shuffled.fit_transform(rows[0][order], rows[1][order])
+
+    np.testing.assert_array_equal(shuffled.transform(rows[0]), fitted.transform(rows[0]))
+    np.testing.assert_array_equal(columns, clone(fitted).fit_transform(*rows)[order])
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        lambda fitted: HousingFeatures.from_arrays(fitted.to_arrays()),
+        lambda fitted: pickle.loads(pickle.dumps(fitted)),  # noqa: S301 - its own
+        copy.deepcopy,
+    ],
+    ids=["arrays", "pickle", "deepcopy"],
+)
+def test_a_copy_transforms_alike(rows: Rows, fitted: HousingFeatures, copied: Any) -> None:
+    np.testing.assert_array_equal(copied(fitted).transform(rows[0]), fitted.transform(rows[0]))
+
+
+def test_every_array_of_the_state_is_plain_numbers(fitted: HousingFeatures) -> None:
+    assert {array.dtype.kind for array in fitted.to_arrays().values()} <= {"f", "i"}
+
+
+def test_a_row_never_sees_its_own_price(rows: Rows) -> None:
+    raw, prices = rows
+    changed = prices.copy()
+    changed[17] *= 100
+
+    before = HousingFeatures(clusters=4).fit_transform(raw, prices)
+    after = HousingFeatures(clusters=4).fit_transform(raw, changed)
+
+    # residuals hold a regression of price on income over all rows, which one price moves a little
+    names = HousingFeatures(clusters=4).fit(raw, prices).get_feature_names_out()
+    own = [index for index, name in enumerate(names) if "residual" not in name]
+    np.testing.assert_array_equal(after[17, own], before[17, own])
+    assert (after != before).any()
+
+
+def test_a_permuted_price_cannot_be_predicted_through_the_whole_pipeline(rows: Rows) -> None:
+    raw, prices = rows
+    shuffled = np.random.default_rng(3).permutation(prices)
+    pipeline = build_pipeline(
+        FeatureParameters(imputer="median", clusters=5),
+        "histogram_gradient_boosting",
+        {"max_iter": 30, "max_leaf_nodes": 8},
+        seed=1,
+    )
+
+    predicted = cross_val_predict(pipeline, raw, shuffled, cv=3)
+
+    assert abs(metrics(shuffled, predicted).r2) < 0.1
+
+
+def test_the_real_price_can(rows: Rows) -> None:
+    pipeline = build_pipeline(FeatureParameters(imputer="median", clusters=5), "ridge", {}, seed=1)
+
+    predicted = cross_val_predict(pipeline, *rows, cv=3)
+
+    assert metrics(rows[1], predicted).r2 > 0.6
+
+
+def test_an_unknown_category_is_none_of_the_known_ones(rows: Rows, fitted: HousingFeatures) -> None:
+    row = rows[0][:1].copy()
+    row[0, -1] = -1
+    names = fitted.get_feature_names_out().tolist()
+    columns = [names.index(f"ocean_proximity={name}") for name in CATEGORIES]
+
+    assert fitted.transform(row)[0, columns].tolist() == [0.0] * 5
+
+
+def test_names_and_groups_cover_every_column_once(rows: Rows, fitted: HousingFeatures) -> None:
+    columns = fitted.transform(rows[0][:3])
+    names = fitted.get_feature_names_out()
+
+    assert columns.shape == (3, len(names)) == (3, len(set(names)))
+    assert np.isfinite(columns).all()
+    grouped = [column for group in fitted.groups().values() for column in group]
+    assert sorted(grouped) == list(range(len(names)))
+
+
+def test_frames_and_matrices_give_the_same(housing_frame: pd.DataFrame) -> None:
+    frame = housing_frame.head(300)
+    features = HousingFeatures(clusters=3).fit(frame, frame[TARGET])
+
+    np.testing.assert_array_equal(features.transform(frame), features.transform(to_matrix(frame)))
+
+
+@pytest.mark.parametrize("name", [name for name in COLUMNS if name != "total_bedrooms"])
+def test_a_missing_number_other_than_bedrooms_is_named(
+    rows: Rows, fitted: HousingFeatures, name: str
+) -> None:
+    row = rows[0][:2].copy()
+    row[1, COLUMNS.index(name)] = np.nan
+
+    with pytest.raises(ValueError, match=name):
+        fitted.transform(row)
+
+
+@pytest.mark.parametrize(
+    ("prices", "message"),
+    [
+        (None, "requires y"),
+        (np.ones(3), "shape"),
+        (np.full(1_500, np.nan), "NaN"),
+    ],
+)
+def test_unusable_prices_are_named(rows: Rows, prices: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        HousingFeatures().fit(rows[0], prices)
+
+
+def test_an_unknown_parameter_is_named() -> None:
+    with pytest.raises(ValueError, match="colour"):
+        HousingFeatures().set_params(colour=1)
+
+
+class AnyColumns(TransformerMixin, BaseEstimator):
+    """`HousingFeatures` for matrices of any width and sign, as scikit-learn's checks give them.
+
+    The checks know nothing of block groups: this maps what they give into the contract's columns.
+    """
+
+    def __init__(self, clusters: int = 2, random_state: int = 0) -> None:
+        self.clusters = clusters
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> AnyColumns:
+        self._fit(X, y)
+        return self
+
+    def fit_transform(self, X: Any, y: Any) -> Any:
+        raw, prices = self._fit(X, y)
+        return self.features_.fit_transform(raw, prices)
+
+    def transform(self, X: Any) -> Any:
+        from sklearn.utils.validation import check_is_fitted, validate_data  # noqa: PLC0415
+
+        check_is_fitted(self)
+        return self.features_.transform(self._rows(validate_data(self, X, reset=False)))
+
+    def _fit(self, X: Any, y: Any) -> Any:
+        from sklearn.utils.validation import validate_data  # noqa: PLC0415
+
+        matrix, prices = validate_data(self, X, y, y_numeric=True)
+        raw = self._rows(matrix)
+        self.features_ = HousingFeatures(clusters=self.clusters, random_state=self.random_state)
+        self.features_.fit(raw, prices)
+        return raw, prices
+
+    def _rows(self, X: Any) -> Matrix:
+        raw = np.ones((len(X), len(COLUMNS)))
+        width = min(X.shape[1], 8)
+        raw[:, :width] = 1 + np.abs(X[:, :width])
+        raw[:, -1] = 0
+        return raw
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
+
+
+EXPECTED_FAILURES = {
+    "check_transformer_general": (
+        "fit_transform leaves each row's own price out: it differs from transform by design"
+    ),
+    "check_transformer_data_not_an_array": "the same",
+}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@pytest.mark.filterwarnings("ignore:Estimator's parameters changed")
+def test_it_passes_the_checks_of_scikit_learn() -> None:
+    results = check_estimator(AnyColumns(), expected_failed_checks=EXPECTED_FAILURES, on_fail=None)
+
+    failed = {result["check_name"] for result in results if result["status"] == "failed"}
+    assert not failed
+    xfailed = {result["check_name"] for result in results if result["status"] == "xfail"}
+    assert xfailed == EXPECTED_FAILURES.keys()
+
+
+def test_it_works_in_a_pipeline_and_clones(rows: Rows, fitted: HousingFeatures) -> None:
+    copied = clone(fitted)
+
+    assert copied.get_params() == fitted.get_params()
+    assert not copied.__sklearn_is_fitted__()
+    assert make_pipeline(copied).fit_transform(*rows).shape == fitted.transform(rows[0]).shape
