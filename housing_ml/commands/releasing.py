@@ -1,18 +1,24 @@
 """Commands about what is in service: `status`, `history`, `compare`, `rollback` and the trials.
 
-What goes wrong at night is mended here: nothing imports Prefect, and MLflow is told last.
+What goes wrong at night is mended here: nothing but the watch imports Prefect, and MLflow is told
+last.
 """
 # ruff: noqa: PLC0415, T201 - keeps `housing --help` quick; a command prints
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import TYPE_CHECKING
 
 from cyclopts import App
 
 from housing_ml.commands.output import (
+    REJECTED,
     CommandError,
+    Flag,
     Json,
+    Overrides,
     Why,
     person,
     print_json,
@@ -144,6 +150,19 @@ def sync(*, as_json: Json = False) -> int:
     return 1 if found.problems else 0
 
 
+@release.command(name="key")
+def signing_key() -> int:
+    """Print a new pair of keys: one signs bundles as they are published, one lets services check.
+
+    Both are settings; keep the first one secret.
+    """
+    from housing_ml.signing import new_key
+
+    private, public = new_key()
+    print(f"HOUSING_SIGNING_KEY={private}\nHOUSING_SERVE_PUBLIC_KEYS={public}")
+    return 0
+
+
 @canary.command(name="start")
 def canary_start(version: str, *, share: str, why: Why, as_json: Json = False) -> int:
     """Route a share of the requests to a release, by a stable hash of their key.
@@ -176,6 +195,36 @@ def canary_stop(*, why: Why, withdraw: bool = False, as_json: Json = False) -> i
 
     found = stop(open_releases(Settings()), "canary", why=why, by=person(), withdraw=withdraw)
     return _done(found, "the canary ended", as_json=as_json)
+
+
+@canary.command(name="watch")
+def canary_watch(
+    *,
+    config: Path | None = None,
+    set_: Overrides = (),
+    verbose: Flag = False,
+    as_json: Json = False,
+) -> int:
+    """Watch the canary until it is promoted or aborted.
+
+    Exit code 3 is a canary that was not promoted.
+
+    Args:
+        config: YAML or JSON file with what differs from the defaults.
+        set_: One value, such as `--set hours=2` or `--set when_good=ask`; may be given several
+            times.
+        verbose: Show the libraries' own logs too.
+        as_json: Print the outcome as JSON.
+    """
+    from flows.release import run_canary_watch
+    from housing_ml.watch import WatchPolicy
+
+    result = run_canary_watch(WatchPolicy.load(config, set_), verbose=verbose)
+    if as_json:
+        print(result.model_dump_json(indent=2))
+    else:
+        show(f"{result}.")
+    return 0 if result.outcome == "promoted" else REJECTED
 
 
 @shadow.command(name="start")
@@ -217,6 +266,7 @@ def _done(found: Release | None, said: str, *, as_json: bool) -> int:
         print_json(found)
     else:
         show(f"{said}.")
+    sys.stdout.flush()  # what is so already must not wait for MLflow
     from housing_ml.promotion import repair
 
     repair(Settings())
