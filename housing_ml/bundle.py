@@ -1,8 +1,9 @@
 """The served model: save, load, verify, predict. It proves itself before it predicts.
 
-A bundle is four files. `manifest.json` describes the model and seals the digests of the others;
+A bundle is five files. `manifest.json` describes the model and seals the digests of the others;
 `features.safetensors` holds the fitted features; `model.onnx` holds the model; and
-`golden.safetensors` holds raw rows with the prices that scikit-learn gave for them in training.
+`golden.safetensors` holds raw rows with the prices that scikit-learn gave for them in training;
+`reference.json` holds counts of the training rows, for the monitor.
 None of them can run code. A bundle that exists has passed every check: digests, the fingerprint
 of the feature code, and the golden rows.
 
@@ -29,6 +30,7 @@ from housing_ml.contract import CATEGORIES, NUMERIC, Matrix, RawData, to_matrix
 from housing_ml.features import HousingFeatures
 from housing_ml.fingerprint import code_fingerprint
 from housing_ml.manifest import BundleError, Manifest, Provenance, read_manifest, sha256
+from housing_ml.monitoring.reference import REFERENCE, Reference, read_reference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +52,7 @@ MANIFEST, FEATURES, MODEL, GOLDEN = (
     "model.onnx",
     "golden.safetensors",
 )
-FILES = (MANIFEST, FEATURES, MODEL, GOLDEN)
+FILES = (MANIFEST, FEATURES, MODEL, GOLDEN, REFERENCE)
 TOLERANCE = 1e-6
 """Largest relative difference from a golden price; the same as training allows."""
 
@@ -97,6 +99,7 @@ class Bundle:
         try:
             self.features = HousingFeatures.from_arrays(safetensors.numpy.load(files[FEATURES]))
             self.golden = Golden(**safetensors.numpy.load(files[GOLDEN]))
+            self.reference = read_reference(files[REFERENCE])
             self._session = _session(files[MODEL])
             replayed = self.predict_matrix(self.golden.raw)
         except Exception as error:  # damage can surface as any error of numpy or ONNX Runtime
@@ -105,13 +108,19 @@ class Bundle:
 
     @classmethod
     def assemble(
-        cls, manifest: Manifest, features: HousingFeatures, model: bytes, golden: Golden
+        cls,
+        manifest: Manifest,
+        features: HousingFeatures,
+        model: bytes,
+        golden: Golden,
+        reference: Reference,
     ) -> Bundle:
         """Return the bundle of a freshly trained model; `manifest` needs no digests yet."""
         contents = {
             FEATURES: _to_bytes(features.to_arrays()),
             MODEL: model,
             GOLDEN: _to_bytes(golden._asdict()),
+            REFERENCE: reference.to_json(),
         }
         digests = {name: sha256(content) for name, content in contents.items()}
         return cls({MANIFEST: manifest.sealed(digests).to_json(), **contents})

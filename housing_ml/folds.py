@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from housing_ml.features import HousingFeatures
 from housing_ml.imputer_comparison import imputer
-from housing_ml.models import build_pipeline
+from housing_ml.models import build_pipeline, predict_in_one_thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,4 +76,5 @@ def predict_fold(
     rest = build_pipeline(features, model, parameters, seed)[1:]
     with threadpool_limits(limits=1, user_api="openmp"):
         rest.fit(fold.train, fold.train_price)
+        predict_in_one_thread(rest)
         return FoldPrediction(rest.predict(fold.train), rest.predict(fold.validation))

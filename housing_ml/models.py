@@ -89,6 +89,12 @@ def estimator(model: ModelName, parameters: Parameters, seed: int) -> Any:
     return regressor.set_params(**parameters)
 
 
+def predict_in_one_thread(fitted: Pipeline) -> None:
+    """Let a fitted forest add up its trees in one order: several threads do it in any."""
+    if "n_jobs" in fitted["model"].get_params():
+        fitted["model"].set_params(n_jobs=1)
+
+
 def build_pipeline(
     features: FeatureParameters, model: ModelName, parameters: Parameters, seed: int
 ) -> Pipeline:

@@ -17,7 +17,8 @@ from housing_ml.features import HousingFeatures
 from housing_ml.fingerprint import code_fingerprint
 from housing_ml.folds import make_folds, predict_fold, splitter
 from housing_ml.manifest import ColumnRange, Manifest, PriceRange, Provenance
-from housing_ml.models import build_pipeline
+from housing_ml.models import build_pipeline, predict_in_one_thread
+from housing_ml.monitoring.reference import describe
 from housing_ml.onnx_export import to_onnx
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from housing_ml.config import FeatureParameters, ModelName, Parameters, TrainingConfig
     from housing_ml.folds import Fold, FoldPrediction
+    from housing_ml.monitoring.reference import Reference
 
 _GOLDEN_ROWS = 64
 _BEDROOMS = COLUMNS.index("total_bedrooms")
@@ -67,13 +69,12 @@ def train(  # noqa: PLR0913, PLR0917 - the choices of the stages before, each fr
         predict = partial(
             predict_fold, features=features, model=model, parameters=parameters, seed=config.seed
         )
-        error = y - _out_of_fold(raw, y, features, config, predict)
+        out_of_fold = _out_of_fold(raw, y, features, config, predict)
         pipeline = build_pipeline(features, model, parameters, config.seed)
         matrix = pipeline["features"].fit_transform(raw, y)
         pipeline[1:].fit(matrix, y)
-        calibration = calibrate(matrix, error, config)
-    if "n_jobs" in pipeline["model"].get_params():
-        pipeline["model"].set_params(n_jobs=1)  # several threads add up the trees in any order
+        calibration = calibrate(matrix, y - out_of_fold, config)
+    predict_in_one_thread(pipeline)
     manifest = Manifest(
         model=model,
         parameters=parameters,
@@ -89,7 +90,8 @@ def train(  # noqa: PLR0913, PLR0917 - the choices of the stages before, each fr
         categories=_categories(raw),
         libraries={name: version(name) for name in _LIBRARIES},
     )
-    return TrainedModel(pipeline, _bundle(raw, pipeline, calibration, manifest))
+    reference = describe(raw, np.clip(out_of_fold, y.min(), y.max()), y)
+    return TrainedModel(pipeline, _bundle(raw, pipeline, calibration, manifest, reference))
 
 
 def _out_of_fold(
@@ -126,7 +128,11 @@ def _categories(raw: Matrix) -> tuple[str, ...]:
 
 
 def _bundle(
-    raw: Matrix, pipeline: Pipeline, calibration: Calibration, manifest: Manifest
+    raw: Matrix,
+    pipeline: Pipeline,
+    calibration: Calibration,
+    manifest: Manifest,
+    reference: Reference,
 ) -> Bundle:
     """Assemble the bundle and compare it with scikit-learn on every training row."""
     golden = _golden_rows(raw, manifest.seed)
@@ -137,6 +143,7 @@ def _bundle(
         pipeline["features"],
         to_onnx(pipeline[1:], calibration.model, calibration.minimum),
         Golden(golden, *expected),
+        reference,
     )
     matrix = pipeline["features"].transform(raw)
     wanted = (pipeline[1:].predict(matrix), calibration.spread(matrix))

@@ -154,7 +154,13 @@ class TestRefusal:
         values[3] *= 1 + 3e-6
         golden = bundle.golden._replace(**{output: values})
         with pytest.raises(BundleError, match=f"golden row 3: {output} is"):
-            Bundle.assemble(bundle.manifest, bundle.features, bundle.files()["model.onnx"], golden)
+            Bundle.assemble(
+                bundle.manifest,
+                bundle.features,
+                bundle.files()["model.onnx"],
+                golden,
+                bundle.reference,
+            )
 
     def test_other_factors_of_the_interval_are_noticed_by_the_golden_rows(
         self, bundle: Bundle
@@ -165,7 +171,9 @@ class TestRefusal:
 
     def test_a_model_that_is_no_graph_is_refused(self, bundle: Bundle) -> None:
         with pytest.raises(BundleError, match="do not work together"):
-            Bundle.assemble(bundle.manifest, bundle.features, b"no graph", bundle.golden)
+            Bundle.assemble(
+                bundle.manifest, bundle.features, b"no graph", bundle.golden, bundle.reference
+            )
 
     @pytest.mark.parametrize(
         ("content", "reason"),
