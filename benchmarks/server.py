@@ -108,7 +108,7 @@ class Server:
         while not _answers(self.port, path):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.stop(signal.SIGKILL)
-                raise RuntimeError(f"the server did not start: {self.output}")
+                raise RuntimeError(f"the server did not start: {self.output[:2000]}")
             time.sleep(0.02)
 
 

@@ -29,11 +29,11 @@ class LastGood:
             BundleError, OSError: when it cannot be written; what was there stays.
         """
         target = self._bundles / release.bundle
-        if not target.exists():
+        if not _is_saved(bundle, target):
             try:
                 bundle.save(target)
             except BundleError:
-                if not target.exists():  # else another worker was quicker
+                if not _is_saved(bundle, target):  # else another worker was quicker
                     raise
         new = self._pointer.with_suffix(f".{os.getpid()}")
         new.write_bytes(msgspec.json.encode(release))
@@ -46,19 +46,20 @@ class LastGood:
         """Return what was kept, verified anew; None when nothing was.
 
         Raises:
-            BundleError, OSError, msgspec.MsgspecError: when it is damaged; it is removed.
+            BundleError, OSError, msgspec.MsgspecError: when it is damaged, or of other code than
+                this. It stays for that code, until the next `save`.
         """
         if not self._pointer.exists():
             return None
-        try:
-            release = msgspec.json.decode(self._pointer.read_bytes(), type=Release)
-            return _verified(load_bundle(self._bundles / release.bundle), release), release
-        except Exception:
-            shutil.rmtree(self._bundles, ignore_errors=True)
-            raise
+        release = msgspec.json.decode(self._pointer.read_bytes(), type=Release)
+        bundle = load_bundle(self._bundles / release.bundle)
+        if bundle.digest != release.bundle:
+            raise BundleError(f"the last good bundle is not {release.bundle}")
+        return bundle, release
 
 
-def _verified(bundle: Bundle, release: Release) -> Bundle:
-    if bundle.digest != release.bundle:
-        raise BundleError(f"the last good bundle is not {release.bundle}")
-    return bundle
+def _is_saved(bundle: Bundle, folder: Path) -> bool:
+    return all(
+        (folder / name).is_file() and (folder / name).read_bytes() == content
+        for name, content in bundle.files().items()
+    )
