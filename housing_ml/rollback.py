@@ -54,19 +54,23 @@ def roll_back(storage: ReleaseStorage, to: str | None = None, *, why: str, by: s
         storage,
         lambda current: _moved(current, restored, before),
         if_generation=generation,
-        event=Event(
-            kind="rollback",
-            version=restored.version,
-            bundle=restored.bundle,
-            at=now(),
-            by=by,
-            reason=why,
-            run_id=restored.run_id,
-            evidence={"from_version": champion.version, "from_bundle": champion.bundle},
-        ),
+        event=_event(champion, restored, why, by),
         withdrawn={**_others(channels.withdrawn, restored.bundle), champion.bundle: why},
     )
     return restored
+
+
+def _event(champion: Release, restored: Release, why: str, by: str) -> Event:
+    return Event(
+        kind="rollback",
+        version=restored.version,
+        bundle=restored.bundle,
+        at=restored.promoted_at,
+        by=by,
+        reason=why,
+        run_id=restored.run_id,
+        evidence={"from_version": champion.version, "from_bundle": champion.bundle},
+    )
 
 
 def _target(
