@@ -24,7 +24,7 @@ from serve.predictor import Predictor
 from serve.problems import on_exception, on_http_exception
 from serve.rate_limit import RateLimit
 from serve.request_body import ServiceRequest
-from serve.routes import health, model, pages, webhook
+from serve.routes import feedback, health, model, pages, webhook
 from serve.security import KEY_HEADER, ApiKeys
 from serve.settings import Settings, from_environment
 from serve.sources import ReleaseChannel, open_storage
@@ -134,6 +134,7 @@ def _routers(parts: _Parts, settings: Settings, keys: ApiKeys) -> list[Any]:
     access = Access(keys, parts.limit)
     routers = [
         model.router(parts.predictor, parts.store, parts.metrics, access, keys=bool(keys)),
+        feedback.router(parts.storage, parts.metrics, access, keys=bool(keys)),
         health.router(parts.store, parts.metrics, parts.dependencies),
         pages.router(parts.store, parts.storage, access),
     ]

@@ -77,8 +77,15 @@ class _ExplanationOperation(Operation):
         self.request_body = _json_body("ExplanationRequest")
 
 
+@dataclass
+class _FeedbackOperation(Operation):
+    def __post_init__(self) -> None:
+        self.request_body = _json_body("FeedbackRequest")
+
+
 PREDICTION_OPERATION: type[Operation] = _PredictionOperation
 EXPLANATION_OPERATION: type[Operation] = _ExplanationOperation
+FEEDBACK_OPERATION: type[Operation] = _FeedbackOperation
 
 
 def config(*, keys: bool) -> OpenAPIConfig:
@@ -92,6 +99,7 @@ def config(*, keys: bool) -> OpenAPIConfig:
         components=Components(security_schemes={KEY_SCHEME: scheme} if keys else None),
         tags=[
             Tag("model", "Prices, reasons, and the model that gives them."),
+            Tag("feedback", "Prices that come to light later."),
             Tag("health", "For whoever runs the service."),
         ],
         render_plugins=[_Page(path="/"), _Document(media_type=MediaType.JSON)],

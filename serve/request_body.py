@@ -86,7 +86,7 @@ class StrictJson(Generic[Document]):
         Raises:
             ProblemError: 415 when it is no JSON; 400 with every offending field at once.
         """
-        _require_json(request.scope["headers"])
+        require_json(request.scope["headers"])
         try:
             document = self._decoder.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -107,7 +107,8 @@ class StrictJson(Generic[Document]):
         return await asyncio.to_thread(find_errors, body, self._max_instances)
 
 
-def _require_json(headers: Iterable[tuple[bytes, bytes]]) -> None:
+def require_json(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Raise a ProblemError, 415, unless the headers announce plain JSON in UTF-8."""
     media_type, charset, coding = b"", b"utf-8", b"identity"
     for name, value in headers:
         if name == b"content-type":

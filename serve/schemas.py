@@ -8,6 +8,9 @@ import msgspec
 from msgspec import Meta
 
 from housing_ml.contract import BlockGroup
+from housing_ml.monitoring.feedback import (
+    FeedbackRequest as FeedbackRequest,  # noqa: PLC0414 - a part of the API
+)
 
 MAX_INSTANCES = 1000
 MAX_EXPLAINED = 10
@@ -90,6 +93,12 @@ class ModelResponse(msgspec.Struct, frozen=True):
     feature_fingerprint: str
     loaded_at: Annotated[str, Meta(description="Time in UTC, ISO 8601.")]
     loaded_from: Annotated[str, Meta(description="The release storage, or the local last good.")]
+
+
+class FeedbackReceipt(msgspec.Struct, frozen=True):
+    """So many actual prices are on disk."""
+
+    received: int
 
 
 class FieldError(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ROUTES = {
     "/api/v1/predict": "POST",
     "/api/v1/explain": "POST",
+    "/api/v1/feedback": "POST",
     "/api/v1/model": "GET",
     "/health": "GET",
     "/health/live": "GET",
@@ -38,6 +39,7 @@ def api(service: Service) -> Any:
         *((path, method, GenerationMode.POSITIVE) for path, method in ROUTES.items()),
         ("/api/v1/predict", "POST", GenerationMode.NEGATIVE),
         ("/api/v1/explain", "POST", GenerationMode.NEGATIVE),
+        ("/api/v1/feedback", "POST", GenerationMode.NEGATIVE),
     ],
 )
 def test_every_answer_is_as_described(

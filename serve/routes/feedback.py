@@ -1,0 +1,74 @@
+"""Actual prices that come to light after the prediction."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from litestar import Request, Router, post
+
+from housing_ml.monitoring.feedback import FeedbackStore
+from serve import openapi
+from serve.problems import ProblemError
+from serve.request_body import ServiceRequest, require_json
+from serve.schemas import FeedbackReceipt, FeedbackRequest, FieldError
+
+if TYPE_CHECKING:
+    from housing_ml.releases import ReleaseStorage
+    from serve.access import Access
+    from serve.metrics import Metrics
+
+
+def router(storage: ReleaseStorage, metrics: Metrics, access: Access, *, keys: bool) -> Router:
+    """Return `/api/v1/feedback`."""
+    decoder = msgspec.json.Decoder(FeedbackRequest)
+    kept = FeedbackStore(storage)
+
+    @post(
+        "/feedback",
+        status_code=HTTPStatus.ACCEPTED,
+        responses=openapi.BODY_PROBLEMS,
+        operation_class=openapi.FEEDBACK_OPERATION,
+    )
+    async def feedback(request: ServiceRequest, body: bytes) -> FeedbackReceipt:
+        """Keep the actual prices of 1 to 1,000 predictions, by prediction id.
+
+        They may come late, in any order and more than once; the last one holds. They are on disk
+        before this answers.
+        """
+        require_json(request.scope["headers"])
+        try:
+            document = decoder.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            errors = [_fault(error)]
+            metrics.refused(errors)
+            detail = "The request does not hold prices by prediction id: see `errors`."
+            raise ProblemError(HTTPStatus.BAD_REQUEST, detail, errors=errors) from None
+        try:
+            await asyncio.to_thread(kept.add, document.instances)
+        except Exception as error:  # each storage has errors of its own
+            raise ProblemError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "The prices could not be kept: send them again.",
+                headers={"Retry-After": "5"},
+            ) from error
+        return FeedbackReceipt(received=len(document.instances))
+
+    async def admit(request: Request[Any, Any, Any]) -> None:
+        await access(request)
+
+    return Router(
+        "/api/v1",
+        route_handlers=[feedback],
+        before_request=admit,
+        tags=["feedback"],
+        security=[{openapi.KEY_SCHEME: []}] if keys else None,
+    )
+
+
+def _fault(error: Exception) -> FieldError:
+    """Return the first fault; msgspec names its place as `$.instances[0].actual_price`."""
+    rule, _, place = str(error).partition(" - at `$")
+    return FieldError(place.strip("`.") or "body", None, rule)
