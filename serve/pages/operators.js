@@ -85,7 +85,7 @@ function traffic(text) {
 
 function monitor(report) {
   if (!report) return element("p", { className: "quiet" }, "No report yet: run the flow `monitor`.");
-  const moved = report.alarms.map((alarm) => [alarm.column ?? "", alarm.reason ?? Object.values(alarm).join(", ")]);
+  const moved = report.alarms.map((alarm) => [alarm.name, alarm.reasons.join("; ")]);
   const errors = report.live_error.map((reason) => element("li", { className: "wrong" }, reason));
   const reasons = report.retraining.reasons.map((reason) => element("li", {}, reason));
   return element("div", {},
