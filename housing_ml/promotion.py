@@ -90,7 +90,11 @@ def promote(  # noqa: PLR0913 - what each of the stages before has found
             )
         release = publish(registered, trained, evaluated, decision, settings)
         event = _event("promotion", registered, decision)
-        take_over(releases, channels, generation, release, event)
+        try:
+            take_over(releases, channels, generation, release, event)
+        except ConflictError:
+            if not is_champion(read_channels(releases)[0], trained.bundle.digest):
+                raise  # else a run at the same time has promoted the very same model
     repair(settings)
 
 
