@@ -4,7 +4,7 @@ BIN := .venv/bin
 TOOL := $(BIN)/uv tool run --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test serve lint format data coverage smoke audit sbom images containers push rollout \
+.PHONY: help install run test serve up deploy lint format data coverage smoke audit sbom images containers push rollout \
 	retrain lock clean
 
 help: ## List the tasks
@@ -28,6 +28,12 @@ test: install ## All tests
 
 serve: install ## Start the service on the champion
 	@$(BIN)/housing serve
+
+up: install ## The whole platform on this machine: Prefect, worker, MLflow, service
+	@$(BIN)/python -m deployments.up
+
+deploy: install ## Register all deployments on the configured Prefect server
+	@$(BIN)/python -m deployments.deploy
 
 lint: install ## Format, lint, types, layers
 	@$(BIN)/ruff format --check .

@@ -1,0 +1,67 @@
+"""What `prefect.yaml` promises: deployments that can be loaded, with help for people."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect.flows import Flow
+
+from deployments.deploy import POOLS, environment
+from housing_ml.settings import Settings
+
+DOCUMENT = yaml.safe_load((Path(__file__).parents[1] / "prefect.yaml").read_text())
+DEPLOYMENTS: dict[str, dict[str, Any]] = {item["name"]: item for item in DOCUMENT["deployments"]}
+
+
+def flow_of(deployment: dict[str, Any]) -> Flow[Any, Any]:
+    module, _, name = deployment["entrypoint"].rpartition(".")
+    found = getattr(import_module(module), name)
+    assert isinstance(found, Flow)
+    return found
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_a_deployment_has_a_flow_a_description_tags_and_a_known_pool(name: str) -> None:
+    deployment = DEPLOYMENTS[name]
+
+    assert flow_of(deployment).name in name
+    assert deployment["description"]
+    assert "housing" in deployment["tags"]
+    assert deployment["work_pool"]["name"] in POOLS
+    assert deployment["enforce_parameter_schema"]
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_every_field_of_its_form_has_a_help_text(name: str) -> None:
+    schema = flow_of(DEPLOYMENTS[name]).parameters.model_dump()
+
+    for parameter in schema["properties"].values():
+        assert parameter.get("description"), parameter
+    for model in schema["definitions"].values():
+        for field, described in model.get("properties", {}).items():
+            nested = {"$ref", "allOf"} & described.keys()
+            assert nested or described.get("description"), (model["title"], field)
+
+
+def test_the_weekly_retrain_is_on_sunday_at_two_and_one_retrain_runs_at_a_time() -> None:
+    weekly = DEPLOYMENTS["retrain-weekly"]
+
+    assert weekly["schedules"] == [{"cron": "0 2 * * 0", "timezone": "UTC"}]
+    assert weekly["concurrency_limit"] == {"limit": 1, "collision_strategy": "ENQUEUE"}
+
+
+def test_an_event_of_the_monitor_starts_the_retrain() -> None:
+    (trigger,) = DEPLOYMENTS["retrain"]["triggers"]
+
+    assert {"housing.retrain.wanted", "housing.drift.detected"} <= set(trigger["expect"])
+
+
+def test_every_place_that_the_document_asks_for_is_given(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "prefect.yaml").read_text()
+    asked = {part.partition(" }}")[0] for part in text.split("{{ $")[1:]}
+
+    assert asked <= environment(Settings(home=tmp_path)).keys()
