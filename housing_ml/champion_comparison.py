@@ -11,7 +11,7 @@ import pandas as pd
 from housing_ml.bundle import Bundle
 from housing_ml.manifest import BundleError
 from housing_ml.metrics import Bootstrap, paired_bootstrap
-from housing_ml.releases import ReleaseError, fetch_bundle
+from housing_ml.releases import ReleaseError, fetch_bundle, predictions_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from housing_ml.contract import Matrix
     from housing_ml.metrics import PairedDifference
     from housing_ml.releases import ReleaseStorage
-
-
-def predictions_name(digest: str) -> str:
-    """Return the name in the releases of a bundle's predictions for its own holdout."""
-    return f"predictions/{digest}.parquet"
 
 
 def champion_prices(

@@ -10,7 +10,6 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.vq import kmeans
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -96,5 +95,7 @@ def fit_clusters(places: Floats, clusters: int, seed: int) -> Floats:
     """Return the centres of k-means, float64 (at most `clusters`, 2), the best of three starts."""
     if clusters == 0:
         return np.empty((0, 2))
+    from scipy.cluster.vq import kmeans  # noqa: PLC0415 - slow, and only training needs it
+
     centres, _ = kmeans(places, min(clusters, len(places)), iter=3, seed=seed)
     return np.ascontiguousarray(centres)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import getpass
 from typing import TYPE_CHECKING
 
-from housing_ml.champion_comparison import predictions_name
 from housing_ml.releases import (
     Release,
     TrainingData,
     is_published,
     now,
     open_releases,
+    predictions_name,
     publish_bundle,
     published,
 )

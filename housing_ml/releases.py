@@ -14,6 +14,7 @@ Layout below the releases' root:
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -64,8 +65,13 @@ MANIFEST = "manifest.json"
 
 
 def open_releases(settings: Settings) -> ReleaseStorage:
-    """Return the releases of the configured place: local files below the home folder."""
-    return LocalReleases(settings.releases_path)
+    """Return the releases in the configured Prefect block, or in the home folder."""
+    if settings.storage_block is None:
+        return LocalReleases(settings.releases_path)
+    from housing_ml.places import open_place  # noqa: PLC0415 - not needed for local files
+
+    place = open_place(settings.storage_block)
+    return LocalReleases(place / "releases") if isinstance(place, Path) else place.below("releases")
 
 
 def publish_bundle(storage: ReleaseStorage, digest: str, files: Mapping[str, bytes]) -> None:
@@ -81,6 +87,11 @@ def publish_bundle(storage: ReleaseStorage, digest: str, files: Mapping[str, byt
         found = storage.read(f"{folder}/{name}")
         if found is None or found.content != files[name]:
             storage.write(f"{folder}/{name}", files[name])
+
+
+def predictions_name(digest: str) -> str:
+    """Return the name in the releases of a bundle's predictions for its own holdout."""
+    return f"predictions/{digest}.parquet"
 
 
 def fetch_bundle(storage: ReleaseStorage, digest: str) -> dict[str, bytes]:
