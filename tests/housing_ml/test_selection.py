@@ -1,0 +1,98 @@
+"""Comparisons by cross-validation: what wins, and what a fold may know."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from sklearn.model_selection import cross_validate
+
+from housing_ml.cluster_comparison import compare_clusters
+from housing_ml.config import Candidate, FeatureConfig, FeatureParameters, SelectionConfig
+from housing_ml.contract import TARGET, Matrix, to_matrix
+from housing_ml.folds import make_folds, predict_fold, splitter
+from housing_ml.models import ModelError, build_pipeline
+from housing_ml.selection import select_model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Rows = tuple[Matrix, Any]
+FEATURES = FeatureParameters(imputer="median", clusters=3)
+
+
+@pytest.fixture(scope="module")
+def rows(housing_frame: pd.DataFrame) -> Rows:
+    frame = housing_frame.sample(1_200, random_state=9)
+    return to_matrix(frame), frame[TARGET].to_numpy()
+
+
+def test_a_fold_predicts_what_the_whole_pipeline_fitted_on_it_predicts(rows: Rows) -> None:
+    raw, prices = rows
+    scores = cross_validate(
+        build_pipeline(FEATURES, "ridge", {}, seed=1),
+        raw,
+        prices,
+        cv=splitter(3, 1),
+        scoring="neg_mean_absolute_error",
+    )["test_score"]
+
+    errors = [
+        np.abs(predict_fold(fold, FEATURES, "ridge", {}, 1).validation - fold.validation_price)
+        for fold in make_folds(raw, prices, FEATURES, 3, 1)
+    ]
+
+    np.testing.assert_allclose([-error.mean() for error in errors], scores, rtol=1e-12)
+
+
+def test_the_prices_of_the_validation_rows_shape_nothing_of_their_features(rows: Rows) -> None:
+    raw, prices = rows
+    _, outside = next(iter(splitter(3, 1).split(raw)))
+    changed = prices.copy()
+    changed[outside] = 1.0
+
+    before, after = (make_folds(raw, y, FEATURES, 3, 1)[0] for y in (prices, changed))
+
+    np.testing.assert_array_equal(before.train, after.train)
+    np.testing.assert_array_equal(before.validation, after.validation)
+
+
+def test_the_winner_has_the_least_validation_wmape_and_all_points_are_reported(rows: Rows) -> None:
+    candidates = (
+        Candidate(model="ridge", grid={"alpha": (1.0, 1e6)}),
+        Candidate(model="decision_tree", grid={"min_samples_leaf": (1,)}),
+    )
+
+    report = select_model(*rows, FEATURES, SelectionConfig(candidates=candidates, folds=2))
+
+    found = [candidate.validation.wmape for candidate in report.candidates]
+    assert found == sorted(found)
+    assert len(found) == 3
+    assert (report.winner, report.parameters) == ("ridge", {"alpha": 1.0})
+    flagged = {str(candidate.parameters): candidate.overfitting for candidate in report.candidates}
+    assert flagged["{'min_samples_leaf': 1}"]
+    assert not flagged["{'alpha': 1000000.0}"]
+
+
+def test_an_unknown_parameter_is_named_before_any_work() -> None:
+    config = SelectionConfig(candidates=(Candidate(model="ridge", grid={"depth": (1,)}),))
+
+    with pytest.raises(ModelError, match="ridge has no depth"):
+        select_model(np.empty((0, 9)), np.empty(0), FEATURES, config)
+
+
+def test_the_number_of_clusters_is_that_of_the_least_error_of_the_model(rows: Rows) -> None:
+    config = FeatureConfig(cluster_candidates=(0, 1, 6), folds=2)
+
+    report = compare_clusters(*rows, "median", config)
+
+    errors = {score.clusters: score.cv_wmape for score in report.scores}
+    assert errors[report.chosen] == min(errors.values())
+    none, one, six = report.scores
+    assert (none.inertia, none.silhouette, none.davies_bouldin) == (None, None, None)
+    assert (one.silhouette, one.davies_bouldin) == (None, None)
+    assert one.inertia is not None
+    assert six.inertia is not None
+    assert six.inertia < one.inertia
+    assert -1 < (six.silhouette or -2) < 1
