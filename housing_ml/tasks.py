@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prefect import task
+from prefect.logging import get_run_logger
 
 from housing_ml.atomic import write_atomically
 from housing_ml.caching import stage
@@ -240,10 +241,16 @@ def gate(
 @stage(retries=2, timeout_seconds=900)
 def registration(stages: Stages, config: RetrainConfig) -> RegisteredVersion:
     """Register the model in MLflow with all that led to it; the same content registers once."""
+    from housing_ml.registration import holdout_metrics
     from housing_ml.registry import register
+    from housing_ml.tracking import track_retrain
 
     settings = Settings()
-    return register(stages, config, open_store(settings), settings)
+    registered = register(stages, config, open_store(settings), settings)
+    problem = track_retrain(stages, config, holdout_metrics(stages), settings)
+    if problem:
+        get_run_logger().warning(problem)
+    return registered
 
 
 @task(persist_result=False)

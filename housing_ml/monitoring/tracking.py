@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from housing_ml.monitoring.summary import headline
+from housing_ml.tracking import wandb_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from housing_ml.settings import Settings
 
 EXPERIMENT = "monitoring"
-_FINISH_SECONDS = 5
 
 
 def figures_of(report: MonitorReport) -> dict[str, float]:
@@ -68,35 +67,12 @@ def _to_mlflow(report: MonitorReport, page: bytes, settings: Settings) -> None:
 
 
 def _to_wandb(report: MonitorReport, page: bytes, settings: Settings) -> None:
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     import wandb
 
-    folder = settings.home.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    options: dict[str, Any] = {
-        "mode": "online" if os.environ.get("WANDB_API_KEY") else "offline",
-        "console": "off",
-        "silent": True,
-        "disable_git": True,
-        "disable_code": True,
-        "init_timeout": 20,
-        "finish_timeout": _FINISH_SECONDS,
-        "x_disable_stats": True,
-        "x_disable_machine_info": True,
-    }
-    run = wandb.init(
-        project=os.environ.get("WANDB_PROJECT", "housing"),
-        job_type=EXPERIMENT,
-        dir=str(folder),
-        reinit="create_new",
-        settings=wandb.Settings(**options),
-    )
-    try:
+    with wandb_run(settings, job_type=EXPERIMENT) as run:
         run.log({**figures_of(report), "report": wandb.Html(page.decode(), inject=False)})
         if report.alert:
             run.alert(title="Housing monitor", text=headline(report))
-    finally:
-        run.finish()
 
 
 _TRACKERS: dict[Tracker, Callable[[MonitorReport, bytes, Settings], None]] = {

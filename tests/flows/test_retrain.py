@@ -109,7 +109,8 @@ def home(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
         path = tmp_path_factory.mktemp("home")
         patch.setenv("HOUSING_HOME", str(path))
         patch.setenv("HOUSING_DATA_URL", str(sample))
-        patch.setenv("WANDB_MODE", "disabled")
+        for name in ("WANDB_API_KEY", "WANDB_MODE"):
+            patch.delenv(name, raising=False)
         patch.chdir(path)
         yield path
 
@@ -221,6 +222,15 @@ def test_mlflow_has_the_run_with_a_nested_run_for_each_stage(first: Run) -> None
     assert {item.info.run_name for item in nested} == set(STAGES) - {"registration", "gate"}
     files = {item.path for item in client.list_artifacts(version.run_id)}
     assert {"best_params.yaml", "model_config.yaml", "bundle", "figures", "tables"} <= files
+
+
+def test_without_an_account_each_trial_and_the_model_are_offline_runs(
+    first: Run, home: Path
+) -> None:
+    runs = list((home / "wandb").glob("offline-run-*/*.wandb"))
+
+    assert first.result.promoted
+    assert len(runs) == 3
 
 
 def test_a_rebuilt_registry_gets_the_model_again(first: Run, home: Path) -> None:
