@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 from hashlib import sha256
-from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,10 +17,9 @@ from housing_ml.atomic import write_atomically
 from housing_ml.errors import HousingError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
+    from housing_ml.gcs import Bucket
     from housing_ml.settings import Settings
 
 
@@ -48,7 +48,7 @@ Reference: TypeAlias = ArtifactRef | DatasetRef
 
 
 class ObjectFiles(Protocol):
-    """What is needed of a Prefect file system block, such as GcsBucket."""
+    """What a store needs of the place that it keeps objects in."""
 
     def read_path(self, path: str) -> bytes:
         """Return the bytes at `path`; raise some error when there are none."""
@@ -56,6 +56,10 @@ class ObjectFiles(Protocol):
 
     def write_path(self, path: str, content: bytes) -> object:
         """Write all of `content` at `path`, or nothing."""
+        ...
+
+    def sha256(self, path: str) -> str | None:
+        """Return the digest of the bytes at `path`; None when there are none."""
         ...
 
 
@@ -76,6 +80,13 @@ class LocalFiles:
     def write_path(self, path: str, content: bytes) -> None:
         """Write a file below the root, replacing an older one in one step."""
         write_atomically(self.root / path, content)
+
+    def sha256(self, path: str) -> str | None:
+        """Return the digest of a file below the root; None when there is none."""
+        try:
+            return sha256(self.read_path(path)).hexdigest()
+        except OSError:
+            return None
 
 
 class Store:
@@ -115,11 +126,7 @@ class Store:
 
     def holds(self, ref: ArtifactRef) -> bool:
         """Whether the object is there and undamaged."""
-        try:
-            self.get_bytes(ref)
-        except StorageError:
-            return False
-        return True
+        return self._files.sha256(ref.key) == ref.sha256
 
     def put_frame(self, frame: pd.DataFrame) -> DatasetRef:
         """Store a table as Parquet; the same table gives the same bytes."""
@@ -143,9 +150,11 @@ class Store:
 
 def open_store(settings: Settings) -> Store:
     """Return the store of the configured Prefect block, or of local files below the home folder."""
-    if settings.storage_block is None:
-        return Store(LocalFiles(settings.storage_path), str(settings.storage_path))
-    from prefect.blocks.core import Block  # noqa: PLC0415 - not needed for local files
+    place: Bucket | Path = settings.storage_path
+    if settings.storage_block is not None:
+        from housing_ml.places import open_place  # noqa: PLC0415 - not needed for local files
 
-    block = Block.load(settings.storage_block)
-    return Store(cast("ObjectFiles", block), settings.storage_block)
+        place = open_place(settings.storage_block)
+    if isinstance(place, Path):
+        return Store(LocalFiles(place), str(place))
+    return Store(place, place.address)
