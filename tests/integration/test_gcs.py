@@ -149,19 +149,23 @@ def release(version: int) -> Release:
     )
 
 
-FAULTS = ["away", "reset", "truncated", "answer lost", "slow", "unauthorized"]
+FAULTS = [
+    *[(fault, b"small") for fault in ("away", "reset", "answer lost", "slow", "unauthorized")],
+    *[(fault, SEVERAL_PARTS) for fault in ("away", "reset", "truncated", "answer lost")],
+]
+FAULT_NAMES = [
+    f"{fault} {'large' if content is SEVERAL_PARTS else ''}" for fault, content in FAULTS
+]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("content", [b"small", SEVERAL_PARTS], ids=["small", "large"])
+@pytest.mark.parametrize(("fault", "content"), FAULTS, ids=FAULT_NAMES)
 def test_a_read_outlives_a_fault(bucket: Bucket, gcs: Emulator, fault: Any, content: bytes) -> None:
     generation = bucket.write("object", content)
     gcs.fail(fault, "^GET")
     assert bucket.read("object") == (content, generation)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("content", [b"small", SEVERAL_PARTS], ids=["small", "large"])
+@pytest.mark.parametrize(("fault", "content"), FAULTS, ids=FAULT_NAMES)
 def test_a_conditional_write_outlives_a_fault(
     bucket: Bucket, gcs: Emulator, fault: Any, content: bytes
 ) -> None:
