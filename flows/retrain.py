@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
+from flows.sweep import search
 from housing_ml import tasks
 from housing_ml.artifacts import Progress
 from housing_ml.champion import is_champion
@@ -14,7 +15,6 @@ from housing_ml.records.release import RegisteredVersion, RetrainResult, Stages
 from housing_ml.registry import holds
 from housing_ml.releases import open_releases, read_channels
 from housing_ml.settings import Settings
-from housing_ml.source import locate
 
 STAGES = 10
 
@@ -32,30 +32,18 @@ def retrain(config: RetrainConfig = RetrainConfig()) -> RetrainResult:  # noqa: 
 
 
 def _train(config: RetrainConfig, progress: Progress) -> Stages:
-    source = locate(config.data, Settings())
-    raw = progress.run(tasks.ingestion, config.data, *source)
-    sides = progress.run(tasks.split, raw.data, config.split)
-    imputation = progress.run(tasks.imputation, sides.train, config.imputation)
-    features = progress.run(tasks.features, sides.train, imputation.report.chosen, config.features)
-    fixed = (sides.train, features.parameters)
-    selection = progress.run(tasks.selection, *fixed, config.selection)
-    winner, selected = selection.report.winner, selection.report.parameters
-    sweep = progress.run(tasks.sweep, *fixed, winner, selected, config.sweep)
-    best = sweep.result.best_parameters
+    found = search(config, progress)
     trained = progress.run(
-        tasks.training, *fixed, winner, best, config.training, synthetic=raw.synthetic
+        tasks.training,
+        found.split.train,
+        found.features.parameters,
+        found.selection.report.winner,
+        found.sweep.result.best_parameters,
+        config.training,
+        synthetic=found.ingestion.synthetic,
     )
-    evaluated = progress.run(tasks.evaluation, trained, sides.holdout, config.evaluation)
-    return Stages(
-        ingestion=raw,
-        split=sides,
-        imputation=imputation,
-        features=features,
-        selection=selection,
-        sweep=sweep,
-        training=trained,
-        evaluation=evaluated,
-    )
+    evaluated = progress.run(tasks.evaluation, trained, found.split.holdout, config.evaluation)
+    return Stages(**found._asdict(), training=trained, evaluation=evaluated)
 
 
 def _register(stages: Stages, config: RetrainConfig, progress: Progress) -> RegisteredVersion:

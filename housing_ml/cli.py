@@ -21,7 +21,7 @@ app = App(
     version=__version__,
 )
 for command in (
-    *(retraining.retrain, retraining.config),
+    *(retraining.retrain, retraining.sweep, retraining.config),
     *(releasing.status, releasing.history, releasing.compare),
     *(releasing.promote, releasing.rollback, releasing.release),
     *(releasing.canary, releasing.shadow),

@@ -6,6 +6,7 @@ that the same rows become a Markdown table here and a table artifact in Prefect.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,6 +14,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from housing_ml.config import Parameters
     from housing_ml.evaluation import Evaluation
     from housing_ml.gate import GateDecision
     from housing_ml.records.features import ClusterReport
@@ -92,6 +94,21 @@ def model_rows(report: SelectionReport) -> list[Row]:
     ]
 
 
+def sweep_rows(result: SweepResult) -> list[Row]:
+    """Return the trials, the best first; those without a wMAPE come last."""
+    trials = sorted(result.trials, key=lambda trial: (trial.wmape is None, trial.wmape))
+    return [
+        {
+            "trial": str(trial.number),
+            "CV wMAPE": "" if trial.wmape is None else amount("wmape", trial.wmape),
+            "state": trial.state,
+            "parameters": _parameters(trial.parameters),
+            "seconds": f"{trial.seconds:.1f}",
+        }
+        for trial in trials
+    ]
+
+
 def holdout_rows(evaluation: Evaluation, level: float) -> list[Row]:
     """Return the figures on the holdout with their bootstrap intervals."""
     rows = [
@@ -164,7 +181,8 @@ def summary(stages: Stages, decision: GateDecision, outcome: str, reports: str) 
         "# Retrain",
         description(stages),
         f"**Gate**: {decision}.",
-        table(gate_rows(decision)),
+        _gate_counts(decision),
+        table([row for row in gate_rows(decision) if row["verdict"] == "fail"]),
         f"**Outcome**: {outcome}",
         f"**Figures**: {reports}",
         "**Next**: `make serve` and ask for a price, or `housing status`."
@@ -172,6 +190,14 @@ def summary(stages: Stages, decision: GateDecision, outcome: str, reports: str) 
         else "**Next**: `housing status` shows the champion that stays.",
     ]
     return _paragraphs(parts)
+
+
+def _gate_counts(decision: GateDecision) -> str:
+    found = Counter(check.verdict for check in decision.checks)
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in found.most_common())
+    return (
+        f"{len(decision.checks)} checks: {counts}. All of them are in `gate.md`, with the figures."
+    )
 
 
 def outcome(registered: RegisteredVersion, decision: GateDecision) -> str:
@@ -217,11 +243,14 @@ def _sweep_line(sweep: SweepResult) -> str:
     if sweep.best_wmape is None:
         return "**Sweep**: none; the selected parameters are used."
     finished = sum(trial.state == "complete" for trial in sweep.trials)
-    best = ", ".join(f"{name} {_short(value)}" for name, value in sweep.best_parameters.items())
     return (
         f"**Sweep**: {len(sweep.trials)} trials ({finished} complete), "
-        f"best CV wMAPE {sweep.best_wmape:.2%} with {best}."
+        f"best CV wMAPE {sweep.best_wmape:.2%} with {_parameters(sweep.best_parameters)}."
     )
+
+
+def _parameters(values: Parameters) -> str:
+    return ", ".join(f"{name} {_short(value)}" for name, value in values.items())
 
 
 def _marked(name: str, chosen: str) -> str:

@@ -274,7 +274,7 @@ def promotion(
 def report(stages: Stages, registered: RegisteredVersion, decision: GateDecision) -> RetrainResult:
     """Write summary and figures to the reports folder, and show them in Prefect."""
     from housing_ml.artifacts import show_report
-    from housing_ml.report import comparisons, gate_rows, outcome, summary
+    from housing_ml.report import comparisons, gate_rows, outcome, summary, table
 
     settings = Settings()
     store = open_store(settings)
@@ -283,8 +283,10 @@ def report(stages: Stages, registered: RegisteredVersion, decision: GateDecision
     figures = {name: store.get_bytes(ref) for name, ref in stages.figures().items()}
     for name, picture in figures.items():
         write_atomically(folder / f"{name}.png", picture)
+    checks = gate_rows(decision)
     write_atomically(folder / "summary.md", text.encode())
-    show_report(text, comparisons(stages) | {"gate": gate_rows(decision)}, figures)
+    write_atomically(folder / "gate.md", f"{table(checks)}\n".encode())
+    show_report(text, comparisons(stages) | {"gate": checks}, figures)
     return RetrainResult(
         version=registered.version,
         bundle=registered.bundle_digest,

@@ -60,12 +60,16 @@ def wandb_run(settings: Settings, **about: Any) -> Iterator[Any]:
 def track_retrain(
     stages: Stages, config: RetrainConfig, metrics: Mapping[str, float], settings: Settings
 ) -> str | None:
-    """Record the model and each trial of its sweep; return what went wrong, if anything did."""
+    """Record the model and each trial of its sweep; return what went wrong, if anything did.
+
+    The ids follow from the model, so that what is recorded twice is one run after a sync.
+    """
     digest = stages.training.bundle.digest[:12]
     try:
         for trial in stages.sweep.result.trials:
             with wandb_run(
                 settings,
+                id=f"{digest}-{trial.number}",
                 name=f"trial {trial.number}",
                 job_type="trial",
                 group=digest,
@@ -77,6 +81,7 @@ def track_retrain(
                 )
         with wandb_run(
             settings,
+            id=digest,
             name=f"retrain {digest}",
             job_type="retrain",
             group=digest,

@@ -1,4 +1,4 @@
-"""Commands that make models: `retrain` and `config`."""
+"""Commands that make models: `retrain`, `sweep` and `config`."""
 # ruff: noqa: PLC0415, T201 - keeps `housing --help` quick; a command prints
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from housing_ml.commands.output import (
     Overrides,
     print_json,
     show,
+    show_rows,
     warn,
 )
 from housing_ml.settings import Settings
@@ -62,6 +63,44 @@ def retrain(  # noqa: PLR0913 - each is an option that a person types
     else:
         show(result.summary)
     return 0 if result.promoted else REJECTED
+
+
+def sweep(  # noqa: PLR0913 - each is an option that a person types
+    *,
+    trials: int | None = None,
+    minutes: float | None = None,
+    config: Path | None = None,
+    set_: Overrides = (),
+    verbose: Flag = False,
+    as_json: Json = False,
+) -> int:
+    """Search for the best parameters of the best model; nothing in service changes.
+
+    A study that was interrupted goes on. A retrain with the same config finds the trials again.
+
+    Args:
+        trials: How many to try; the config's number if empty.
+        minutes: Stop starting trials after this time; the config's if empty.
+        config: YAML or JSON file with what differs from the defaults.
+        set_: One value, such as `--set sweep.folds=5`; may be given several times.
+        verbose: Show the libraries' own logs too.
+        as_json: Print the result as JSON; progress goes to standard error.
+    """
+    from housing_ml.config import RetrainConfig
+
+    limits = {"sweep.trials": trials, "sweep.minutes": minutes}
+    given = [f"{name}={value}" for name, value in limits.items() if value is not None]
+    chosen = RetrainConfig.load(config, (*set_, *given))
+
+    from flows.sweep import run_sweep
+    from housing_ml.report import sweep_rows
+
+    result = run_sweep(chosen, Settings(), verbose=verbose)
+    if as_json:
+        print(result.model_dump_json(indent=2))
+    else:
+        show_rows(sweep_rows(result))
+    return 0
 
 
 def config(*, schema: Flag = False, config: Path | None = None, set_: Overrides = ()) -> int:

@@ -1,0 +1,74 @@
+"""Raw data to the best parameters of the best model: the first half of a retrain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from prefect import flow
+
+from housing_ml import tasks
+from housing_ml.artifacts import Progress, show_report
+from housing_ml.config import RetrainConfig
+from housing_ml.orchestration import result_storage, session
+from housing_ml.report import sweep_rows
+from housing_ml.settings import Settings
+from housing_ml.source import locate
+from housing_ml.storage import open_store
+from housing_ml.sweep import SweepResult
+
+if TYPE_CHECKING:
+    from housing_ml.records.features import FeaturesResult
+    from housing_ml.records.imputation import ImputationResult
+    from housing_ml.records.ingestion import IngestResult
+    from housing_ml.records.selection import SelectionResult
+    from housing_ml.records.split import SplitResult
+    from housing_ml.records.sweep import SweepOutcome
+
+STAGES = 6
+
+
+class Search(NamedTuple):
+    """The results of the stages up to the sweep."""
+
+    ingestion: IngestResult
+    split: SplitResult
+    imputation: ImputationResult
+    features: FeaturesResult
+    selection: SelectionResult
+    sweep: SweepOutcome
+
+
+def search(config: RetrainConfig, progress: Progress) -> Search:
+    """Run the stages up to the sweep, inside a flow."""
+    source = locate(config.data, Settings())
+    raw = progress.run(tasks.ingestion, config.data, *source)
+    sides = progress.run(tasks.split, raw.data, config.split)
+    imputation = progress.run(tasks.imputation, sides.train, config.imputation)
+    features = progress.run(tasks.features, sides.train, imputation.report.chosen, config.features)
+    fixed = (sides.train, features.parameters)
+    selection = progress.run(tasks.selection, *fixed, config.selection)
+    winner, selected = selection.report.winner, selection.report.parameters
+    sweep = progress.run(tasks.sweep, *fixed, winner, selected, config.sweep)
+    return Search(raw, sides, imputation, features, selection, sweep)
+
+
+@flow(name="sweep", persist_result=False)
+def sweep(config: RetrainConfig = RetrainConfig()) -> SweepResult:  # noqa: B008 - frozen
+    """Search for the best parameters of the selected model, and change nothing in service.
+
+    A later retrain with the same config finds what was tried here in its cache.
+
+    Args:
+        config: What may be turned: of a retrain, up to its sweep.
+    """
+    found = search(config, Progress(STAGES)).sweep
+    store = open_store(Settings())
+    figures = {name: store.get_bytes(ref) for name, ref in found.figures.items()}
+    show_report(str(found), {"trials": sweep_rows(found.result)}, figures)
+    return found.result
+
+
+def run_sweep(config: RetrainConfig, settings: Settings, *, verbose: bool = False) -> SweepResult:
+    """Run the flow from a program: on the configured Prefect server, or on one of its own."""
+    with session(verbose=verbose):
+        return sweep.with_options(result_storage=result_storage(settings))(config)
