@@ -4,11 +4,11 @@ BIN := .venv/bin
 TOOL := $(BIN)/uv tool run --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test serve up deploy lint format data coverage smoke audit sbom images containers push rollout \
+.PHONY: help install run test serve up deploy bench lint format data coverage smoke audit sbom images containers push rollout \
 	retrain lock clean
 
 help: ## List the tasks
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/installed ## Create .venv with the locked dependencies
 
@@ -34,6 +34,9 @@ up: install ## The whole platform on this machine: Prefect, worker, MLflow, serv
 
 deploy: install ## Register all deployments on the configured Prefect server
 	@$(BIN)/python -m deployments.deploy
+
+bench: install ## Measure the service beside its rivals, and the other benchmarks
+	@for file in serving scoring monitoring gate; do $(BIN)/python benchmarks/$$file.py || exit 1; done
 
 lint: install ## Format, lint, types, layers
 	@$(BIN)/ruff format --check .

@@ -65,7 +65,7 @@ function quantile(buckets, share) {
   const ordered = [...sums].sort((a, b) => a[0] - b[0]);
   const total = ordered.at(-1)?.[1] ?? 0;
   const bound = ordered.find(([, count]) => count >= share * total)?.[0];
-  return Number.isFinite(bound) ? `${(1000 * bound).toPrecision(2)} ms` : "beyond the last bucket";
+  return Number.isFinite(bound) ? `${Number((1000 * bound).toPrecision(2))} ms` : "beyond the last bucket";
 }
 
 function traffic(text) {
