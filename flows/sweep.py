@@ -19,7 +19,7 @@ from housing_ml.sweep import SweepResult
 if TYPE_CHECKING:
     from housing_ml.records.features import FeaturesResult
     from housing_ml.records.imputation import ImputationResult
-    from housing_ml.records.ingestion import IngestResult
+    from housing_ml.records.ingestion import IngestResult, MergeResult
     from housing_ml.records.selection import SelectionResult
     from housing_ml.records.split import SplitResult
     from housing_ml.records.sweep import SweepOutcome
@@ -31,6 +31,7 @@ class Search(NamedTuple):
     """The results of the stages up to the sweep."""
 
     ingestion: IngestResult
+    merge: MergeResult | None
     split: SplitResult
     imputation: ImputationResult
     features: FeaturesResult
@@ -42,14 +43,18 @@ def search(config: RetrainConfig, progress: Progress) -> Search:
     """Run the stages up to the sweep, inside a flow."""
     source = locate(config.data, Settings())
     raw = progress.run(tasks.ingestion, config.data, *source)
-    sides = progress.run(tasks.split, raw.data, config.split)
+    merged = None
+    if config.feedback.days:
+        new = tasks.feedback(config.feedback.days)
+        merged = progress.run(tasks.merge, raw.data, new)
+    sides = progress.run(tasks.split, merged.data if merged else raw.data, config.split)
     imputation = progress.run(tasks.imputation, sides.train, config.imputation)
     features = progress.run(tasks.features, sides.train, imputation.report.chosen, config.features)
     fixed = (sides.train, features.parameters)
     selection = progress.run(tasks.selection, *fixed, config.selection)
     winner, selected = selection.report.winner, selection.report.parameters
     sweep = progress.run(tasks.sweep, *fixed, winner, selected, config.sweep)
-    return Search(raw, sides, imputation, features, selection, sweep)
+    return Search(raw, merged, sides, imputation, features, selection, sweep)
 
 
 @flow(name="sweep", persist_result=False)
@@ -61,7 +66,7 @@ def sweep(config: RetrainConfig = RetrainConfig()) -> SweepResult:  # noqa: B008
     Args:
         config: What may be turned: of a retrain, up to its sweep.
     """
-    found = search(config, Progress(STAGES)).sweep
+    found = search(config, Progress(STAGES + bool(config.feedback.days))).sweep
     store = open_store(Settings())
     figures = {name: store.get_bytes(ref) for name, ref in found.figures.items()}
     show_report(str(found), {"trials": sweep_rows(found.result)}, figures)

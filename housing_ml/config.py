@@ -94,6 +94,12 @@ class DataConfig(Config):
     )
 
 
+class FeedbackConfig(Config):
+    """What is learned from the service: rows that it priced and whose actual price has come."""
+
+    days: int = Field(default=0, ge=0, description="Of so many last days; 0 is none.")
+
+
 class SplitConfig(Config):
     """Which rows are held out: by a hash of a row's identity, stable as data grow."""
 
@@ -258,6 +264,7 @@ class RetrainConfig(Config):
     """Everything that a retrain may be told."""
 
     data: DataConfig = DataConfig()
+    feedback: FeedbackConfig = FeedbackConfig()
     split: SplitConfig = SplitConfig()
     imputation: ImputationConfig = ImputationConfig()
     features: FeatureConfig = FeatureConfig()

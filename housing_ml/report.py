@@ -156,11 +156,12 @@ def description(stages: Stages) -> str:
     tables = {name: table(rows) for name, rows in comparisons(stages).items()}
     raw, split = stages.ingestion, stages.split.report
     quarantined = raw.quarantine.rows if raw.quarantine else 0
+    learned = f", with {stages.merge} from feedback" if stages.merge else ""
     parts = [
         SYNTHETIC_WARNING if raw.synthetic else "",
         (
             f"**Data**: {raw.data.rows:,} rows of {raw.source} ({quarantined:,} quarantined, "
-            f"{raw.repeated_rows:,} repeated): {split.train_rows:,} for training, "
+            f"{raw.repeated_rows:,} repeated){learned}: {split.train_rows:,} for training, "
             f"{split.holdout_rows:,} held out."
         ),
         (

@@ -36,6 +36,7 @@ from housing_ml.gate_records import GateDecision
 from housing_ml.records.evaluation import EvaluationResult
 from housing_ml.records.features import FeaturesResult
 from housing_ml.records.imputation import ImputationResult
+from housing_ml.records.ingestion import MergeResult
 from housing_ml.records.release import (
     Baseline,
     Circumstances,
@@ -76,6 +77,34 @@ def ingestion(
     if config.synthetic:
         return ingest_synthetic(config, store)
     return ingest(config, address, expected_sha256, store)
+
+
+@task(persist_result=False)
+def feedback(days: int) -> DatasetRef:
+    """Store the block groups of the last days whose actual price has come; never cached."""
+    from datetime import UTC, datetime
+
+    from housing_ml.monitoring.labelled_rows import labelled_rows
+    from housing_ml.releases import open_releases
+
+    settings = Settings()
+    rows = labelled_rows(open_releases(settings), days, datetime.now(UTC))
+    return open_store(settings).put_frame(rows)
+
+
+@stage(timeout_seconds=300)
+def merge(base: DatasetRef, new: DatasetRef) -> MergeResult:
+    """Let what came from feedback replace and complete the rows of the source."""
+    from housing_ml.monitoring.labelled_rows import merge as merge_rows
+
+    store = open_store(Settings())
+    rows, report = merge_rows(store.get_frame(base), store.get_frame(new))
+    return MergeResult(
+        data=store.put_frame(rows),
+        base=report.base,
+        replaced=report.replaced,
+        added=report.added,
+    )
 
 
 @stage(timeout_seconds=300)

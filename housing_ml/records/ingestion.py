@@ -32,3 +32,16 @@ class IngestResult(Record):
         quarantined = self.quarantine.rows if self.quarantine else 0
         kind = "synthetic rows" if self.synthetic else "rows"
         return f"{self.data.rows:,} {kind}, {quarantined:,} quarantined"
+
+
+class MergeResult(Record):
+    """The raw rows with what was learned from feedback."""
+
+    data: DatasetRef
+    base: int = Field(description="Rows of the source that are still there.")
+    replaced: int = Field(description="Block groups of the source with newer figures.")
+    added: int = Field(description="Block groups that the source did not have.")
+
+    def __str__(self) -> str:
+        """Say it for a person."""
+        return f"{self.added:,} new block groups, {self.replaced:,} with newer figures"

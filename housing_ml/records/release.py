@@ -13,7 +13,7 @@ from housing_ml.records.base import Record
 from housing_ml.records.evaluation import EvaluationResult
 from housing_ml.records.features import FeaturesResult
 from housing_ml.records.imputation import ImputationResult
-from housing_ml.records.ingestion import IngestResult
+from housing_ml.records.ingestion import IngestResult, MergeResult
 from housing_ml.records.selection import SelectionResult
 from housing_ml.records.split import SplitResult
 from housing_ml.records.sweep import SweepOutcome
@@ -43,6 +43,7 @@ class Stages(Record):
     """The results of a retrain's stages up to the trained and judged model."""
 
     ingestion: IngestResult
+    merge: MergeResult | None = Field(default=None, description="None without feedback.")
     split: SplitResult
     imputation: ImputationResult
     features: FeaturesResult

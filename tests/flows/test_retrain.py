@@ -8,10 +8,12 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import flows
@@ -20,15 +22,16 @@ from flows.retrain import run_retrain
 from flows.sweep import run_sweep
 from housing_ml.bundle import Bundle
 from housing_ml.config import RetrainConfig
-from housing_ml.contract import COLUMNS
+from housing_ml.contract import COLUMNS, to_matrix
+from housing_ml.monitoring.feedback import Feedback, FeedbackStore
 from housing_ml.releases import fetch_bundle, history, open_releases, read_channels
 from housing_ml.settings import Settings
 from housing_ml.source import SourceError
+from serve import parquet
+from serve.segments import Entry, to_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pandas as pd
 
     from housing_ml.records.release import RetrainResult
     from housing_ml.releases import Release
@@ -240,6 +243,28 @@ def test_without_an_account_each_trial_and_the_model_are_offline_runs(
 
     model = f"run-{first.result.bundle[:12]}"
     assert {model, f"{model}-0", f"{model}-1"} <= runs
+
+
+@pytest.mark.usefixtures("first")
+def test_prices_from_feedback_replace_those_of_the_source(
+    sample: Path, housing_frame: pd.DataFrame
+) -> None:
+    moment, storage = datetime.now(UTC), open_releases(Settings())
+    known = pd.read_csv(sample)
+    others = housing_frame.drop(housing_frame.sample(2_000, random_state=7).index)
+    priced = pd.concat([known.head(30), others.head(20)])
+    numbers = np.column_stack([to_matrix(priced), np.ones((50, 3))]).tobytes()
+    ids = [f"prediction-{row}" for row in range(50)]
+    entry = Entry(moment.timestamp(), "1", "champion", ids, numbers)
+    log = f"predictions/date={moment.date()}/segment.parquet"
+    storage.write(log, parquet.encode(to_columns([entry])))
+    FeedbackStore(storage).add([Feedback(name, 345_678.0) for name in ids])
+
+    learned = Run(small(feedback={"days": 2}))
+
+    assert learned.computed[:2] == ["merge", "split"]
+    assert "20 new block groups, 30 with newer figures" in learned.result.summary
+    assert Run(small(feedback={"days": 2})).computed == []
 
 
 def test_a_rebuilt_registry_gets_the_model_again(first: Run, home: Path) -> None:
