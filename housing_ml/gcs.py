@@ -26,6 +26,8 @@ from housing_ml.storage import StorageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from requests import Response
+
 PATIENCE_SECONDS = 60.0
 """How long a request is tried again while the service fails."""
 
@@ -34,6 +36,12 @@ _FAULTS = (
     *(GoogleAPIError, GoogleAuthError, InvalidResponse, DataCorruption),
     *(RequestException, ConnectionError),
 )
+
+
+def _read_refusal(response: Response, **_options: object) -> None:
+    """Read what a refusal says: a download leaves it unread, and its connection open for ever."""
+    if not response.ok:
+        _ = response.content
 
 
 class BucketError(StorageError, ReleaseError):
@@ -45,7 +53,9 @@ class Bucket:
 
     def __init__(self, block: Any, patience_seconds: float = PATIENCE_SECONDS) -> None:
         """Open the folder of a GcsBucket block with the block's credentials."""
-        self._bucket = block.gcp_credentials.get_cloud_storage_client().bucket(block.bucket)
+        client = block.gcp_credentials.get_cloud_storage_client()
+        client._http.hooks["response"].append(_read_refusal)  # noqa: SLF001 - no public way
+        self._bucket = client.bucket(block.bucket)
         self._root = f"{block.bucket_folder.strip('/')}/".removeprefix("/")
         retry = DEFAULT_RETRY.with_timeout(patience_seconds)
         self._options = {"retry": retry, "timeout": _TIMEOUT_SECONDS}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import warnings
 from collections import Counter
 from contextlib import suppress
 from hashlib import sha256
@@ -191,6 +193,19 @@ def test_a_service_that_stays_away_is_one_clear_error(
         bucket.names("folder")
     gcs.faults.clear()
     assert bucket.read("object") == (b"old", seen)
+
+
+def test_a_refused_download_leaves_no_connection_open(block: GcsBucket, gcs: Emulator) -> None:
+    bucket = Bucket(block, patience_seconds=1)
+    bucket.write("object", b"content")
+    gcs.fail("away", times=100)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with pytest.raises(BucketError):
+            bucket.read("object")
+        gc.collect()
+    gcs.faults.clear()
+    assert not [item for item in caught if item.category is ResourceWarning]
 
 
 def test_a_store_in_a_bucket_gives_back_what_it_took(
