@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
+LIBRARIES = ("numpy", "pandas", "pyarrow", "pykdtree", "scikit-learn", "scipy")
 """The distributions that shape what most stages compute."""
 
 

@@ -1,4 +1,4 @@
-"""The feature matrix, computed with numpy and scipy for one row or a million.
+"""The feature matrix, computed with numpy and pykdtree for one row or a million.
 
 `HousingFeatures` is a scikit-learn transformer that does not import scikit-learn. Its fitted state
 is plain arrays: the imputer, the clusters' centres, and the training rows with their prices.
@@ -6,8 +6,8 @@ is plain arrays: the imputer, the clusters' centres, and the training rows with 
 `fit_transform(X, y)` differs from `fit(X, y).transform(X)` by design: it leaves each row's own
 price out of its neighbour statistics, so that training sees them as any later row will.
 
-A row's features are the same bit for bit alone and among others: nothing here multiplies matrices,
-and sums run along contiguous axes.
+A row's features are the same bit for bit alone and among others: what is added up are the row's own
+values, always in the same order.
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ from typing import Any, Protocol, TypeAlias
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from housing_ml.contract import COLUMNS, NUMERIC, Matrix
+from housing_ml.kd_tree import NearestPoints
 
 BEDROOMS = COLUMNS.index("total_bedrooms")
 OTHERS = tuple(COLUMNS.index(name) for name in NUMERIC if name != "total_bedrooms")
@@ -71,7 +71,7 @@ class NeighboursState:
         self.scale = scale
         self.points = points
         self.bedrooms = bedrooms
-        self._tree: Any = cKDTree(points)  # its stubs also know a query of a single point
+        self._tree = NearestPoints(points)
 
     def fill(self, raw: Matrix) -> Matrix:
         """Return `raw` with missing bedrooms replaced by the mean of the nearest rows."""
@@ -80,7 +80,7 @@ class NeighboursState:
     def _estimate(self, rows: Matrix) -> NDArray[np.float64]:
         points = (rows[:, OTHERS] - self.location) / self.scale
         _, nearest = self._tree.query(points, min(NEIGHBOURS, len(self.bedrooms)))
-        estimate: NDArray[np.float64] = self.bedrooms[nearest.reshape(len(rows), -1)].mean(axis=1)
+        estimate: NDArray[np.float64] = self.bedrooms[nearest].mean(axis=1)
         return estimate
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:

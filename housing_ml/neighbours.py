@@ -4,8 +4,8 @@ They are the strongest features known for these data. One query of one k-d tree 
 the 16 nearest rows are averaged under four weightings, and the one by similarity prefers
 neighbours of like income, age, size and crowding.
 
-Every sum runs along a contiguous last axis, so that a row's statistics are the same bit for bit
-alone and among a million.
+A row's statistics are the same bit for bit alone and among a million: its sums run along its own
+contiguous values, and its small product of matrices has the same shape among any others.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.spatial import cKDTree
+
+from housing_ml.kd_tree import NearestPoints
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +62,7 @@ class Neighbours:
         self.places = places
         self.values = values
         self._count = min(COUNT, len(places) - 1)
-        self._tree: Any = cKDTree(places)  # its stubs also know a query of a single point
+        self._tree = NearestPoints(places)
 
     @classmethod
     def fit(cls, places: Floats, attributes: Floats, prices: Floats) -> Neighbours:
@@ -73,9 +74,7 @@ class Neighbours:
 
     def statistics(self, places: Floats, attributes: Floats) -> Floats:
         """Return float64 (n, 16), the columns of `NAMES`, over all training rows."""
-        distance, index = self._tree.query(places, self._count)
-        shape = (len(places), self._count)
-        return self._statistics(distance.reshape(shape), index.reshape(shape), attributes)
+        return self._statistics(*self._tree.query(places, self._count), attributes)
 
     def leave_one_out(self) -> Floats:
         """Return the statistics of the training rows themselves, each without its own price.
@@ -90,18 +89,20 @@ class Neighbours:
             distance[others].reshape(shape), index[others].reshape(shape), self.values[2:]
         )
 
-    def _statistics(self, distance: Floats, index: NDArray[np.intp], attributes: Floats) -> Floats:
+    def _statistics(
+        self, distance: Floats, index: NDArray[np.integer[Any]], attributes: Floats
+    ) -> Floats:
         values = self.values.take(index, axis=1)
         weights = _weights(distance, values[2:] - attributes[:, :, np.newaxis])
-        sums = (weights[:, np.newaxis] * values[np.newaxis, :3]).sum(axis=-1)
-        means = sums / weights.sum(axis=-1)[:, np.newaxis]
-        price = values[0]
-        deviation = price - means[1, 0][:, np.newaxis]
-        spread = np.sqrt((deviation * deviation).sum(axis=-1) / self._count)
+        sums = weights.transpose(1, 0, 2) @ values[:3].transpose(1, 2, 0)
         statistics = np.empty((len(distance), len(NAMES)))
-        statistics[:, :-4] = means.reshape(len(NAMES) - 4, -1).T
+        means = statistics[:, :-4].reshape(-1, len(WEIGHTINGS), len(VALUES))
+        np.divide(sums, weights.sum(axis=-1).T[:, :, np.newaxis], out=means)
+        price = values[0]
+        deviation = price - means[:, 1, :1]
+        deviation *= deviation
         statistics[:, -4] = price[:, 0]
-        statistics[:, -3] = spread
+        np.sqrt(deviation.sum(axis=-1) / self._count, out=statistics[:, -3])
         statistics[:, -2] = distance[:, 0]
         statistics[:, -1] = distance[:, -1]
         return statistics
@@ -117,14 +118,20 @@ class Neighbours:
 
 
 def _weights(distance: Floats, difference: Floats) -> Floats:
-    """Return weights (4, n, k) from distances (n, k) and differences of attributes (4, n, k)."""
+    """Return weights (4, n, k) from distances (n, k) and differences of attributes (4, n, k).
+
+    `difference` is overwritten: fresh memory for so many numbers costs as much as their sums.
+    """
     weights = np.empty((len(WEIGHTINGS), *distance.shape))
     weights[:2] = 1
     weights[0, :, FEW:] = 0
     np.divide(1, distance + NEAR, out=weights[2])
-    unlike = difference / LIKENESS
+    difference /= LIKENESS
+    difference *= difference
     near = distance / REACH
-    squares = np.add.reduce(unlike * unlike) + near * near
+    near *= near
+    near += np.add.reduce(difference)
+    near *= -0.5
     # the constant leaves a plain mean where nobody is alike
-    np.add(np.exp(-0.5 * squares), 1e-6, out=weights[3])
+    np.add(np.exp(near, out=near), 1e-6, out=weights[3])
     return weights

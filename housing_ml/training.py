@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _GOLDEN_ROWS = 64
 _BEDROOMS = COLUMNS.index("total_bedrooms")
 _CODES = range(-1, len(CATEGORIES))
-_LIBRARIES = ("numpy", "scipy", "scikit-learn", "onnx", "onnxruntime", "safetensors")
+_LIBRARIES = ("numpy", "pykdtree", "scipy", "scikit-learn", "onnx", "onnxruntime", "safetensors")
 
 
 class TrainingError(HousingError, RuntimeError):
