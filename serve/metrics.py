@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import os
+from bisect import bisect_left
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from prometheus_client import (
 from housing_ml.contract import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from serve.schemas import FieldError
 
@@ -41,6 +42,10 @@ _LATENCY_BUCKETS = (
     1.0,
     2.5,
 )
+_PRICES = tuple(round(10_000 * 1.25**step, -2) for step in range(22))
+"""Upper bounds of the bins of predicted prices, in dollars; each is a quarter above the last."""
+
+_PRICE_LABELS = (*(f"{price:.0f}" for price in _PRICES), "+Inf")
 
 
 class Metrics:
@@ -49,7 +54,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._observers: dict[tuple[str, int], Histogram] = {}
-        self._counters: dict[str, Counter] = {}
+        self._counters: dict[tuple[str, str, int], Counter] = {}
         self.latency = Histogram(
             "housing_request_seconds",
             "Time to answer.",
@@ -59,8 +64,8 @@ class Metrics:
         )
         self.predictions = Counter(
             "housing_predictions",
-            "Block groups priced.",
-            ["version", "channel"],
+            "Block groups priced, by the upper bound of the price's bin in dollars.",
+            ["version", "channel", "price"],
             registry=self.registry,
         )
         self.validation_errors = Counter(
@@ -108,12 +113,19 @@ class Metrics:
             observer = self._observers[route, status] = self.latency.labels(route, str(status))
         observer.observe(seconds)
 
-    def predicted(self, version: str, channel: str, rows: int) -> None:
-        """Count block groups that were priced."""
-        counter = self._counters.get(version)
-        if counter is None:
-            counter = self._counters[version] = self.predictions.labels(version, channel)
-        counter.inc(rows)
+    def predicted(self, version: str, channel: str, prices: Sequence[float]) -> None:
+        """Count block groups that were priced, by their price in dollars."""
+        bins: dict[int, int] = {}
+        for price in prices:
+            index = bisect_left(_PRICES, price)
+            bins[index] = bins.get(index, 0) + 1
+        for index, rows in bins.items():
+            key = (version, channel, index)
+            counter = self._counters.get(key)
+            if counter is None:
+                labels = (version, channel, _PRICE_LABELS[index])
+                counter = self._counters[key] = self.predictions.labels(*labels)
+            counter.inc(rows)
 
     def not_logged(self, reason: str, predictions: int) -> None:
         """Count predictions that were made and not logged."""

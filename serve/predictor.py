@@ -122,7 +122,7 @@ class Predictor:
                 strict=True,
             )
         ]
-        self._metrics.predicted(model.version, model.channel, len(places))
+        self._metrics.predicted(model.version, model.channel, prediction.price.tolist())
         if self._log:
             self._log.offer(Entry.of(model.version, model.channel, ids, raw, prediction))
         ends = iter(priced)
