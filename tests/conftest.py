@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: the real data, and a Prefect server."""
+"""Fixtures shared by all tests: the real data, a Prefect server, and a PostgreSQL."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import tarfile
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pandas as pd
 import pytest
+
+from tests.postgresql import Postgresql, find_binaries, run_postgresql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,3 +78,21 @@ def prefect_server(
             url = settings.PREFECT_API_URL.value()
             environment.setenv("PREFECT_API_URL", url)
             yield url
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Postgresql]:
+    """A PostgreSQL for all tests; each makes databases of its own."""
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    with run_postgresql(binaries) as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql(postgresql_server: Postgresql) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database, as SQLAlchemy takes it."""
+    name = f"test_{uuid4().hex}"
+    yield postgresql_server.create_database(name)
+    postgresql_server.drop_database(name)
