@@ -59,7 +59,7 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
     slow: int = 0
     """Requests that took longer than `SLOW_SECONDS`."""
     log_price: Moments = Moments()
-    """Of the natural logarithm of each predicted price in dollars."""
+    """Of each request: the mean natural logarithm of its predicted prices in dollars."""
     feedback: Moments = Moments()
     """Of |predicted - actual| / actual, at most 1, of predictions whose price became known."""
 

@@ -13,7 +13,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.plugins.core import MsgspecDIPlugin
 
-from serve import logs, openapi
+from serve import canary, logs, openapi
 from serve.access import Access
 from serve.edge import Edge
 from serve.last_good import LastGood
@@ -27,7 +27,8 @@ from serve.request_body import ServiceRequest
 from serve.routes import feedback, health, model, pages, webhook
 from serve.security import KEY_HEADER, ApiKeys
 from serve.settings import Settings, from_environment
-from serve.sources import ReleaseChannel, open_storage
+from serve.sources import ReleaseChannels, open_storage
+from serve.trials import Trials
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -66,18 +67,20 @@ class _Parts:
     def __init__(self, settings: Settings) -> None:
         self.metrics = Metrics()
         self.storage = storage = open_storage(settings.releases)
-        self.store = ModelStore(
-            ReleaseChannel(storage, settings.channel),
-            LastGood(settings.state, settings.channel),
-            self.metrics,
-            settings,
-        )
         self.log = (
             PredictionLog(settings, storage.write, self.metrics)
             if settings.prediction_log
             else None
         )
-        self.predictor = Predictor(self.store, self.log, self.metrics)
+        self.trials = Trials(storage, self.log.offer if self.log else None, self.metrics)
+        self.store = ModelStore(
+            ReleaseChannels(storage),
+            LastGood(settings.state, settings.channel),
+            self.trials,
+            self.metrics,
+            settings,
+        )
+        self.predictor = Predictor(self.store, self.trials, self.log, self.metrics)
         rate = settings.requests_per_second
         self.limit = RateLimit(rate, settings.state / "rate-limit") if rate else None
 
@@ -98,6 +101,7 @@ class _Parts:
 
     def _stop(self) -> None:
         self.store.stop()
+        self.trials.close()
         self.predictor.close()
         if self.log:
             self.log.stop()
@@ -134,7 +138,7 @@ def _routers(parts: _Parts, settings: Settings, keys: ApiKeys) -> list[Any]:
     access = Access(keys, parts.limit)
     routers = [
         model.router(parts.predictor, parts.store, parts.metrics, access, keys=bool(keys)),
-        feedback.router(parts.storage, parts.metrics, access, keys=bool(keys)),
+        feedback.router(parts.storage, parts.trials, parts.metrics, access, keys=bool(keys)),
         health.router(parts.store, parts.metrics, parts.dependencies),
         pages.router(parts.store, parts.storage, access),
     ]
@@ -149,6 +153,6 @@ def _cors(settings: Settings) -> CORSConfig | None:
     return CORSConfig(
         allow_origins=settings.cors_origins,
         allow_methods=["GET", "POST"],
-        allow_headers=["Content-Type", KEY_HEADER, "X-Request-ID"],
+        allow_headers=["Content-Type", KEY_HEADER, canary.KEY_HEADER, "X-Request-ID"],
         expose_headers=["X-Request-ID", "Retry-After"],
     )

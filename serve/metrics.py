@@ -26,6 +26,9 @@ from housing_ml.contract import COLUMNS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from serve.schemas import FieldError
 
 _LATENCY_BUCKETS = (
@@ -46,6 +49,7 @@ _PRICES = tuple(round(10_000 * 1.25**step, -2) for step in range(22))
 """Upper bounds of the bins of predicted prices, in dollars; each is a quarter above the last."""
 
 _PRICE_LABELS = (*(f"{price:.0f}" for price in _PRICES), "+Inf")
+_RATIO_BUCKETS = (0.5, 0.8, 0.9, 0.95, 0.98, 1.02, 1.05, 1.1, 1.25, 2.0)
 
 
 class Metrics:
@@ -87,6 +91,26 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livemax",
         )
+        self.trials = Counter(
+            "housing_trial_requests",
+            "What became of requests to a canary, and of rows for a shadow.",
+            ["version", "channel", "outcome"],
+            registry=self.registry,
+        )
+        self.shadow_seconds = Histogram(
+            "housing_shadow_seconds",
+            "Time of a shadow to price a batch.",
+            ["version"],
+            buckets=_LATENCY_BUCKETS,
+            registry=self.registry,
+        )
+        self.shadow_ratio = Histogram(
+            "housing_shadow_price_ratio",
+            "A shadow's price, divided by the one that was answered.",
+            ["version"],
+            buckets=_RATIO_BUCKETS,
+            registry=self.registry,
+        )
         self.log_lost = Counter(
             "housing_predictions_not_logged",
             "Predictions that the log does not hold.",
@@ -126,6 +150,17 @@ class Metrics:
                 labels = (version, channel, _PRICE_LABELS[index])
                 counter = self._counters[key] = self.predictions.labels(*labels)
             counter.inc(rows)
+
+    def on_trial(self, version: str, channel: str, outcome: str, amount: int = 1) -> None:
+        """Count what became of requests to a canary, or of rows for a shadow."""
+        self.trials.labels(version, channel, outcome).inc(amount)
+
+    def shadowed(self, version: str, seconds: float, ratios: NDArray[np.float64]) -> None:
+        """Count a batch that a shadow priced, and how its prices compare, (rows,)."""
+        self.shadow_seconds.labels(version).observe(seconds)
+        ratio = self.shadow_ratio.labels(version)
+        for value in ratios.tolist():
+            ratio.observe(value)
 
     def not_logged(self, reason: str, predictions: int) -> None:
         """Count predictions that were made and not logged."""

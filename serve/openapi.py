@@ -18,15 +18,18 @@ from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 from litestar.openapi.spec import (
     Components,
     OpenAPIMediaType,
+    OpenAPIType,
     Operation,
+    Parameter,
     Reference,
     RequestBody,
+    Schema,
     SecurityScheme,
     Tag,
 )
 
 from housing_ml import __version__
-from serve import schemas
+from serve import canary, schemas
 from serve.problems import MEDIA_TYPE
 from serve.security import KEY_HEADER
 
@@ -69,12 +72,14 @@ BODY_PROBLEMS = problems(*_BODY_FAULTS, *_API_FAULTS)
 class _PredictionOperation(Operation):
     def __post_init__(self) -> None:
         self.request_body = _json_body("PredictionRequest")
+        self.parameters = [_routing_key()]
 
 
 @dataclass
 class _ExplanationOperation(Operation):
     def __post_init__(self) -> None:
         self.request_body = _json_body("ExplanationRequest")
+        self.parameters = [_routing_key()]
 
 
 @dataclass
@@ -104,6 +109,19 @@ def config(*, keys: bool) -> OpenAPIConfig:
         ],
         render_plugins=[_Page(path="/"), _Document(media_type=MediaType.JSON)],
         use_handler_docstrings=True,
+    )
+
+
+def _routing_key() -> Parameter:
+    return Parameter(
+        name=canary.KEY_HEADER,
+        param_in="header",
+        required=False,
+        schema=Schema(type=OpenAPIType.STRING),
+        description="Whoever the request is for, such as a customer's id. While a canary runs, its "
+        "share of the keys is answered by the canary, always the same keys; `channel` and "
+        "`model_version` say who answered. Without it each request is on its own, by its "
+        "X-Request-ID. It is neither logged nor kept.",
     )
 
 

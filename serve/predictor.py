@@ -1,8 +1,9 @@
-"""From block groups to priced block groups, by one model at a time.
+"""From block groups to priced block groups, each request by one model.
 
-Small requests that arrive together are priced as one batch: NumPy and the trees cost nearly the
-same for sixteen rows as for one. Nothing waits for a batch to fill: it is whatever the event loop
-had ready. Large requests are priced in a thread, so that small ones do not wait for them.
+The champion prices them, and a canary its share of the requests. Small requests that arrive
+together are priced as one batch: NumPy and the trees cost nearly the same for sixteen rows as for
+one. Nothing waits for a batch to fill: it is whatever the event loop had ready. Large requests are
+priced in a thread, so that small ones do not wait for them.
 """
 
 from __future__ import annotations
@@ -10,28 +11,29 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
+import time
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from housing_ml.contract import BlockGroup, to_matrix
 from serve import explanation
+from serve.pricing import Priced, price
 from serve.problems import ProblemError
-from serve.schemas import (
-    Explanation,
-    ExplanationResponse,
-    PredictedPrice,
-    PredictionInterval,
-    PredictionResponse,
-)
+from serve.schemas import Explanation, ExplanationResponse, PredictionResponse
 from serve.segments import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from litestar.types import Scope
+
+    from serve.canary import Canary
+    from serve.loaded_model import LoadedModel
     from serve.metrics import Metrics
-    from serve.model_store import LoadedModel, ModelStore
+    from serve.model_store import ModelStore
     from serve.prediction_log import PredictionLog
+    from serve.trials import Trials
 
 _SMALL = 16
 _THREADS = 2
@@ -48,10 +50,13 @@ class _Waiting(NamedTuple):
 
 
 class Predictor:
-    """Prices and explains block groups with the store's current model, and logs each price."""
+    """Prices and explains block groups, and logs each price."""
 
-    def __init__(self, store: ModelStore, log: PredictionLog | None, metrics: Metrics) -> None:
+    def __init__(
+        self, store: ModelStore, trials: Trials, log: PredictionLog | None, metrics: Metrics
+    ) -> None:
         self._store = store
+        self._trials = trials
         self._log = log
         self._metrics = metrics
         self._batch: list[_Waiting] = []
@@ -60,12 +65,27 @@ class Predictor:
         self._prefix = secrets.token_hex(9)
         self._numbers = itertools.count()
 
-    async def predict(self, places: list[BlockGroup]) -> PredictionResponse:
-        """Return the price of each block group.
+    async def predict(self, places: list[BlockGroup], scope: Scope) -> PredictionResponse:
+        """Return the price of each block group, by the champion or the canary.
 
         Raises:
             ProblemError: 503 while there is no model, or when too many large requests wait.
         """
+        canary = self._trials.canary
+        if canary is None:
+            return await self._by_champion(places)
+        return await self._beside(canary, places, scope)
+
+    async def explain(self, places: list[BlockGroup], scope: Scope) -> ExplanationResponse:
+        """Return why each block group's price is what it is; as `predict` does."""
+        canary = self._trials.canary
+        if canary and canary.takes(scope):
+            answer = await canary.ask(lambda: _explain(canary.model, places))
+            if answer:
+                return answer
+        return await self._in_thread(lambda: _explain(self._model(), places))
+
+    async def _by_champion(self, places: list[BlockGroup]) -> PredictionResponse:
         if len(places) > _SMALL:
             return await self._in_thread(lambda: self._answer([places])[0])
         loop = asyncio.get_running_loop()
@@ -75,9 +95,27 @@ class Predictor:
         self._batch.append(waiting)
         return await waiting.answer
 
-    async def explain(self, places: list[BlockGroup]) -> ExplanationResponse:
-        """Return why each block group's price is what it is; raises as `predict` does."""
-        return await self._in_thread(lambda: self._explain(places))
+    async def _beside(
+        self, canary: Canary, places: list[BlockGroup], scope: Scope
+    ) -> PredictionResponse:
+        """Answer while a canary runs, and count for the watch who did how."""
+        started = time.perf_counter()
+        if canary.takes(scope):
+            priced = await canary.price(places)
+            if priced is None:
+                return await self._by_champion(places)
+            answer = self._respond(priced, [len(places)])[0]
+            canary.counts.answered("canary", time.perf_counter() - started, answer)
+            return answer
+        try:
+            answer = await self._by_champion(places)
+        except ProblemError:
+            raise
+        except Exception:
+            canary.counts.failed("champion", time.perf_counter() - started)
+            raise
+        canary.counts.answered("champion", time.perf_counter() - started, answer)
+        return answer
 
     def close(self) -> None:
         """Wait for the threads."""
@@ -107,48 +145,42 @@ class Predictor:
             self._in_threads -= 1
 
     def _answer(self, requests: Sequence[list[BlockGroup]]) -> list[PredictionResponse]:
-        model = self._model()
         places = [place for request in requests for place in request]
-        raw = to_matrix(places)
-        prediction = model.bundle.predict_matrix(raw)
-        ids = [f"{self._prefix}-{next(self._numbers):x}" for _ in places]
-        level = model.bundle.manifest.interval.level
-        priced = [
-            PredictedPrice(name, price, PredictionInterval(lower, upper, level), warnings)
-            for name, price, lower, upper, warnings in zip(
-                ids,
-                *(column.tolist() for column in prediction),
-                model.bundle.warnings_for(raw),
-                strict=True,
-            )
-        ]
+        return self._respond(price(self._model(), places), [len(request) for request in requests])
+
+    def _respond(self, priced: Priced, sizes: Sequence[int]) -> list[PredictionResponse]:
+        """Return the answers of requests of these sizes; count and log what they say."""
+        model, raw, prediction = priced.model, priced.raw, priced.prediction
+        ids = [f"{self._prefix}-{next(self._numbers):x}" for _ in range(len(raw))]
         self._metrics.predicted(model.version, model.channel, prediction.price.tolist())
         if self._log:
             self._log.offer(Entry.of(model.version, model.channel, ids, raw, prediction))
-        ends = iter(priced)
+        shadow = self._trials.shadow
+        if shadow:
+            shadow.offer(ids, raw, prediction)
+        ends = iter(priced.named(ids))
         return [
-            PredictionResponse([next(ends) for _ in request], model.version, model.channel)
-            for request in requests
+            PredictionResponse([next(ends) for _ in range(size)], model.version, model.channel)
+            for size in sizes
         ]
-
-    def _explain(self, places: list[BlockGroup]) -> ExplanationResponse:
-        model = self._model()
-        raw = to_matrix(places)
-        references = model.bundle.golden.raw[:_REFERENCES]
-        base, contributions = explanation.explain(
-            lambda rows: model.bundle.predict_matrix(rows).price, raw, references
-        )
-        explanations = [
-            Explanation(base + sum(row), base, dict(zip(explanation.GROUPS, row, strict=True)))
-            for row in contributions.tolist()
-        ]
-        return ExplanationResponse(explanations, model.version, model.channel)
 
     def _model(self) -> LoadedModel:
         model = self._store.current
         if model is None:
             raise _unavailable("No model has been loaded yet.")
         return model
+
+
+def _explain(model: LoadedModel, places: list[BlockGroup]) -> ExplanationResponse:
+    references = model.bundle.golden.raw[:_REFERENCES]
+    base, contributions = explanation.explain(
+        lambda rows: model.bundle.predict_matrix(rows).price, to_matrix(places), references
+    )
+    explanations = [
+        Explanation(base + sum(row), base, dict(zip(explanation.GROUPS, row, strict=True)))
+        for row in contributions.tolist()
+    ]
+    return ExplanationResponse(explanations, model.version, model.channel)
 
 
 def _unavailable(detail: str) -> ProblemError:

@@ -1,4 +1,4 @@
-"""Where a channel's model comes from."""
+"""Where the channels' models come from."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Protocol
 import stamina
 
 from housing_ml.releases import (
+    Channels,
     LocalReleases,
     Release,
     ReleaseError,
@@ -18,12 +19,12 @@ from housing_ml.releases import (
 
 
 class Source(Protocol):
-    """Something that knows which release a channel serves; its calls may fail or take long."""
+    """Something that knows which releases channels serve; its calls may fail or take long."""
 
     name: str
 
-    def latest(self) -> Release | None:
-        """Return the release that the channel serves now; None when there is none."""
+    def latest(self) -> Channels:
+        """Return the release that each channel serves now."""
         ...
 
     def fetch(self, release: Release) -> dict[str, bytes]:
@@ -31,20 +32,19 @@ class Source(Protocol):
         ...
 
 
-class ReleaseChannel:
-    """A channel of the release storage."""
+class ReleaseChannels:
+    """The channels of the release storage."""
 
     name = "release storage"
 
-    def __init__(self, storage: ReleaseStorage, channel: str) -> None:
+    def __init__(self, storage: ReleaseStorage) -> None:
         self._storage = storage
-        self._channel = channel
 
     @stamina.retry(on=(OSError, ReleaseError), attempts=2, wait_initial=0.1)
-    def latest(self) -> Release | None:
-        """Return the release that the channel serves now; None when there is none."""
+    def latest(self) -> Channels:
+        """Return the release that each channel serves now."""
         channels, _ = read_channels(self._storage)
-        return channels.channels.get(self._channel)
+        return channels
 
     @stamina.retry(on=(OSError, ReleaseError), attempts=3, timeout=30.0, wait_initial=0.1)
     def fetch(self, release: Release) -> dict[str, bytes]:

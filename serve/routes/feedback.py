@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from housing_ml.releases import ReleaseStorage
     from serve.access import Access
     from serve.metrics import Metrics
+    from serve.trials import Trials
 
 
-def router(storage: ReleaseStorage, metrics: Metrics, access: Access, *, keys: bool) -> Router:
+def router(
+    storage: ReleaseStorage, trials: Trials, metrics: Metrics, access: Access, *, keys: bool
+) -> Router:
     """Return `/api/v1/feedback`."""
     decoder = msgspec.json.Decoder(FeedbackRequest)
     kept = FeedbackStore(storage)
@@ -54,6 +57,8 @@ def router(storage: ReleaseStorage, metrics: Metrics, access: Access, *, keys: b
                 "The prices could not be kept: send them again.",
                 headers={"Retry-After": "5"},
             ) from error
+        if trials.canary:
+            trials.canary.counts.learned(document.instances)
         return FeedbackReceipt(received=len(document.instances))
 
     async def admit(request: Request[Any, Any, Any]) -> None:

@@ -43,7 +43,7 @@ def router(
     async def predict(request: ServiceRequest, body: bytes) -> PredictionResponse:
         """Price 1 to 1,000 block groups."""
         document = await predictions.read(request, body)
-        return await predictor.predict(document.instances)
+        return await predictor.predict(document.instances, request.scope)
 
     @post(
         "/explain",
@@ -58,7 +58,7 @@ def router(
         Each block group costs 512 predictions.
         """
         document = await explanations.read(request, body)
-        return await predictor.explain(document.instances)
+        return await predictor.explain(document.instances, request.scope)
 
     @get("/model", responses=openapi.API_PROBLEMS, sync_to_thread=False)
     def model() -> ModelResponse:

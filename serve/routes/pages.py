@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from housing_ml.bundle import Bundle
     from housing_ml.releases import ReleaseStorage
     from serve.access import Access
-    from serve.model_store import LoadedModel, ModelStore
+    from serve.model_store import ModelStore
 
 MAX_PLACES = 4000
 """Training rows on the map: enough to see the coast, few enough to arrive at once."""
@@ -121,7 +121,7 @@ def _asset(name: str) -> Response[bytes]:
 
 def router(store: ModelStore, storage: ReleaseStorage, access: Access) -> Router:
     """Return `/` and `/operators` with their files, and their data, as open as the API."""
-    drawn: dict[str, tuple[LoadedModel, bytes]] = {}
+    drawn: dict[str, bytes] = {}  # by the bundle's digest: at most one, and no bundle is kept
 
     async def admit(request: Request[Any, Any, Any]) -> None:
         await access(request)
@@ -132,10 +132,11 @@ def router(store: ModelStore, storage: ReleaseStorage, access: Access) -> Router
         current = store.current
         if current is None:
             raise _unavailable("No model has been loaded yet.")
-        model, content = drawn.get("places", (None, b""))
-        if model is not current:
+        content = drawn.get(current.release.bundle)
+        if content is None:
             content = msgspec.json.encode(places(current.bundle))
-            drawn["places"] = (current, content)
+            drawn.clear()
+            drawn[current.release.bundle] = content
         return Response(content, media_type=MediaType.JSON)
 
     @get("/operations", before_request=admit, sync_to_thread=True)

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from benchmarks.server import Server
+from housing_ml.canary import start_canary, start_shadow
 from housing_ml.config import FeatureParameters, SplitConfig, TrainingConfig
 from housing_ml.contract import COLUMNS, TARGET, Matrix, to_matrix
 from housing_ml.manifest import Provenance
@@ -21,6 +22,7 @@ from housing_ml.releases import (
     move_channels,
     now,
     publish_bundle,
+    published,
     read_channels,
 )
 from housing_ml.split import split
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from housing_ml.bundle import Bundle
+    from housing_ml.canary import Trial
 
 PREFIX = "HOUSING_SERVE_"
 
@@ -73,6 +76,14 @@ class Home:
             lambda channels: {**channels, "champion": release},
             if_generation=generation,
         )
+
+    def try_out(self, trial: Trial, bundle: Bundle, version: str, share: float = 0.5) -> Release:
+        """Publish a bundle and start it as the canary or the shadow."""
+        release = self.publish_files(bundle.files(), bundle.digest, version)
+        published(self.releases, release)
+        if trial == "canary":
+            return start_canary(self.releases, version, share, why="test", by="test")
+        return start_shadow(self.releases, version, why="test", by="test")
 
 
 class Service(Server):

@@ -1,0 +1,191 @@
+"""A canary answers its share, the same keys every time; what it fails the champion answers."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from housing_ml.canary import stop
+from housing_ml.observations import gather_observations, trial_name
+from housing_ml.releases import read_channels
+from housing_ml.routing import to_canary
+from tests.serve.conftest import Home
+from tests.serve.conftest import Service as RunningService
+from tests.serve.faulty_bundles import CHEAP, hanging, raising
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import httpx
+
+    from housing_ml.bundle import Bundle
+    from housing_ml.observations import Observation
+    from tests.serve.conftest import Models, Service
+
+SHARE = 0.3
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, models: Models) -> Home:
+    """A home whose champion, version 1, has canaries beside it."""
+    found = Home(tmp_path_factory.mktemp("home"))
+    found.publish(models.first.bundle, "1")
+    return found
+
+
+@pytest.fixture(scope="module")
+def service(home: Home) -> Iterator[Service]:
+    with RunningService(home.path, log_segment_seconds=1) as found:
+        yield found
+
+
+@pytest.fixture
+def canary(home: Home, service: Service) -> Iterator[Callable[[Bundle, str, float], None]]:
+    """Starts canaries; they end with the test."""
+
+    def start(bundle: Bundle, version: str, share: float) -> None:
+        home.try_out("canary", bundle, version, share)
+        until(lambda: f"version {version} " in service.deep()["dependencies"]["canary"]["detail"])
+
+    yield start
+    stop(home.releases, "canary", why="the test is over", by="test")
+    until(lambda: "canary" not in service.deep()["dependencies"])
+
+
+@pytest.fixture(scope="module")
+def cheap(models: Models, instances: list[dict[str, Any]]) -> dict[str, Any]:
+    """A block group that springs the traps of bad models."""
+    return instances[int((models.first.bundle.predict(models.raw) < 0.9 * CHEAP).argmax())]
+
+
+def until(true: Callable[[], object], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not _holds(true):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def _holds(true: Callable[[], object]) -> bool:
+    try:
+        return bool(true())
+    except KeyError:
+        return False
+
+
+def seen(home: Home) -> Observation:
+    trial = trial_name(read_channels(home.releases)[0])
+    assert trial
+    return gather_observations(home.releases, trial)
+
+
+def ask(service: Service, instance: dict[str, Any], key: str, path: str = "predict") -> Any:
+    answer: httpx.Response = service.client.post(
+        f"/api/v1/{path}", json={"instances": [instance]}, headers={"X-Routing-Key": key}
+    )
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def test_each_key_has_its_model_and_the_share_of_the_keys_is_the_canarys(
+    home: Home,
+    service: Service,
+    canary: Callable[..., None],
+    models: Models,
+    instances: list[dict[str, Any]],
+) -> None:
+    canary(models.second.bundle, "2", SHARE)
+    digest = models.second.bundle.digest
+    prices = {
+        "1": models.first.bundle.predict(models.raw[:1])[0],
+        "2": models.second.bundle.predict(models.raw[:1])[0],
+    }
+    canarys = 0
+    for number in range(300):
+        key = f"customer {number % 150}"
+        answer = ask(service, instances[0], key)
+        expected = ("canary", "2") if to_canary(key, SHARE, digest) else ("champion", "1")
+        assert (answer["channel"], answer["model_version"]) == expected
+        assert answer["predictions"][0]["predicted_price"] == prices[answer["model_version"]]
+        canarys += answer["channel"] == "canary"
+
+    assert 0.15 < canarys / 300 < 0.45  # 150 keys: four standard deviations on either side
+    assert service.metric("housing_predictions_total", version="2", channel="canary") == canarys
+    assert service.metric("housing_predictions_total", version="1") >= 300 - canarys
+    until(lambda: seen(home).canary.requests == canarys)
+    assert seen(home).champion.requests == 300 - canarys
+    assert seen(home).canary.errors == 0
+
+
+def test_without_a_key_each_request_is_on_its_own_by_its_id(
+    service: Service, canary: Callable[..., None], models: Models, instances: list[dict[str, Any]]
+) -> None:
+    canary(models.second.bundle, "2", SHARE)
+    channels = [service.predict(instances[:1]).json()["channel"] for _ in range(300)]
+
+    assert 90 - 40 < channels.count("canary") < 90 + 40  # five standard deviations
+    repeated = {
+        service.predict(instances[:1], headers={"X-Request-ID": "again"}).json()["channel"]
+        for _ in range(10)
+    }
+    assert len(repeated) == 1
+
+
+def test_a_price_and_its_explanation_are_of_one_model(
+    service: Service, canary: Callable[..., None], models: Models, instances: list[dict[str, Any]]
+) -> None:
+    canary(models.second.bundle, "2", SHARE)
+    for number in range(10):
+        price = ask(service, instances[0], str(number))
+        reason = ask(service, instances[0], str(number), "explain")
+        assert reason["model_version"] == price["model_version"]
+        assert reason["explanations"][0]["predicted_price"] == pytest.approx(
+            price["predictions"][0]["predicted_price"]
+        )
+
+
+def test_known_prices_of_both_are_counted(
+    home: Home,
+    service: Service,
+    canary: Callable[..., None],
+    models: Models,
+    instances: list[dict[str, Any]],
+) -> None:
+    canary(models.second.bundle, "2", 0.5)
+    answers = [ask(service, instances[0], str(number)) for number in range(40)]
+    known = [
+        {
+            "prediction_id": answer["predictions"][0]["prediction_id"],
+            "actual_price": answer["predictions"][0]["predicted_price"] / error,
+        }
+        for answer in answers
+        for error in [1.25 if answer["channel"] == "canary" else 1.1]
+    ]
+    for _ in range(2):  # the second time changes nothing
+        service.client.post("/api/v1/feedback", json={"instances": known}).raise_for_status()
+
+    until(lambda: seen(home).canary.feedback.count + seen(home).champion.feedback.count == 40)
+    assert seen(home).canary.feedback.mean == pytest.approx(0.25)
+    assert seen(home).champion.feedback.mean == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("fault", [raising, hanging])
+def test_what_the_canary_fails_the_champion_answers_and_it_counts(
+    home: Home,
+    service: Service,
+    canary: Callable[..., None],
+    models: Models,
+    cheap: dict[str, Any],
+    fault: Callable[[Bundle], Bundle],
+) -> None:
+    canary(fault(models.second.bundle), fault.__name__, 0.9)
+    keys = [f"{number}" for number in range(6)]
+    answers = [ask(service, cheap, key) for key in keys]
+
+    assert {answer["channel"] for answer in answers} == {"champion"}
+    failed = service.metric("housing_trial_requests_total", version=fault.__name__)
+    assert failed >= 3
+    until(lambda: seen(home).canary.errors == failed)
+    assert "canary_failed" in service.output
+    assert service.deep()["dependencies"]["canary"]["state"] == "degraded"
