@@ -36,7 +36,8 @@ RUN /opt/venv/bin/python -m pip install --no-cache-dir --no-compile --no-deps --
 
 FROM base AS pipeline
 COPY --from=pipeline-libraries /opt/venv /opt/venv
-COPY pyproject.toml prefect.yaml* ./
+COPY pyproject.toml prefect.yaml ./
+COPY deployments/*.py deployments/
 ENV HOUSING_HOME=/state \
     PREFECT_HOME=/state/prefect \
     MPLCONFIGDIR=/tmp/matplotlib \

@@ -1,9 +1,9 @@
-"""Register every deployment of `prefect.yaml` on the configured Prefect server.
+"""Register blocks, work pools, deployments and automations on the configured Prefect server.
 
     python -m deployments.deploy
 
-The work pools are made where they are missing. Where things are comes from the settings, so that
-a worker keeps its state where the commands of this machine keep it.
+Doing it again brings the server in line with `prefect.yaml` and the settings, and changes nothing
+else.
 """
 
 from __future__ import annotations
@@ -13,38 +13,41 @@ import subprocess
 import sys
 from pathlib import Path
 
+from prefect.client.orchestration import get_client
+
+from deployments.automations import ensure_automations
+from deployments.pools import ensure_pools
+from housing_ml.blocks import register_blocks
 from housing_ml.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-POOLS = {"housing": "process", "housing-cloud-run": "cloud-run-v2"}
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    """Return what `prefect.yaml` asks of the environment."""
-    home = settings.home.resolve()
-    places = {
-        "HOUSING_HOME": str(home),
-        "HOUSING_DATA_URL": settings.data_url or "",
-        "HOUSING_RESULTS": str(settings.storage_path),
-        "HOUSING_WORKING_DIRECTORY": str(home),
-        "HOUSING_PIPELINE_IMAGE": os.environ.get("HOUSING_PIPELINE_IMAGE", "housing-pipeline"),
-    }
-    home.mkdir(parents=True, exist_ok=True)
-    return os.environ | places
 
 
 def deploy(settings: Settings) -> None:
-    """Make the work pools and register all deployments; doing it again changes nothing.
+    """Register everything that the platform needs on a Prefect server.
 
     Raises:
-        CalledProcessError: when the server cannot be reached, or refuses.
+        BlockError: when a setting is missing that a block needs.
+        CalledProcessError: when a deployment is refused.
+        HTTPError: when the server cannot be reached.
     """
-    prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
-    for name, kind in POOLS.items():
-        create = [*prefect, "work-pool", "create", name, "--type", kind, "--overwrite"]
-        subprocess.run(create, env=environment(settings), cwd=ROOT, check=True)  # noqa: S603
-    everything = [*prefect, "deploy", "--all"]
-    subprocess.run(everything, env=environment(settings), cwd=ROOT, check=True)  # noqa: S603
+    settings.home.mkdir(parents=True, exist_ok=True)
+    blocks = register_blocks(settings)
+    with get_client(sync_client=True) as client:
+        ensure_pools(client, settings)
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    subprocess.run(command, env=environment(settings), cwd=ROOT, check=True)  # noqa: S603 - ours
+    notification = next((name for name in blocks if name.startswith("custom-webhook/")), None)
+    ensure_automations(blocks[notification]._block_document_id if notification else None)  # noqa: SLF001
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Return the environment of `prefect deploy`, with what `prefect.yaml` asks of it."""
+    return {
+        "HOUSING_PIPELINE_IMAGE": "housing-pipeline",
+        **os.environ,
+        "HOUSING_WORKING_DIRECTORY": str(settings.home.resolve()),
+    }
 
 
 if __name__ == "__main__":

@@ -6,49 +6,67 @@ machine, with all state and one log file each in the home folder.
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
+from dotenv import dotenv_values
 from rich.console import Console
 
-from deployments.deploy import ROOT, deploy
+from deployments.deploy import ROOT
 from housing_ml.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 STARTUP_SECONDS = 120
 _STOPPING_SECONDS = 20
-PREFECT_PORT, MLFLOW_PORT, SERVICE_PORT = 4200, 5000, 8000
+
+
+class Ports(NamedTuple):
+    """Where the pages are on this machine."""
+
+    prefect: int = 4200
+    mlflow: int = 5000
+    service: int = 8000
 
 
 class Part(NamedTuple):
-    """One process: its command and the address that answers when it is ready."""
+    """One process: its command, its page, and the path that answers when it is ready."""
 
     name: str
     command: list[str]
-    ready: str
     page: str
+    ready: str
 
 
 class UpError(RuntimeError):
     """A part that does not start, or ended by itself; the message says where its log is."""
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """Return the environment of every part: state in the home folder, nothing from outside."""
+def environment(settings: Settings, ports: Ports) -> dict[str, str]:
+    """Return the environment of every part: state in the home folder, nothing from outside.
+
+    What `.env` says comes along, secrets too: the flows run in another folder than this one.
+    """
     home = settings.home.resolve()
-    api = f"http://127.0.0.1:{PREFECT_PORT}/api"
-    return os.environ | {
+    api = f"http://127.0.0.1:{ports.prefect}/api"
+    from_file = {key: value for key, value in dotenv_values(".env").items() if value}
+    return {
+        **from_file,
+        **os.environ,
         "DO_NOT_TRACK": "1",
         "HOUSING_HOME": str(home),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # evaluation of language models
         "PREFECT_API_URL": api,
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(settings.storage_path),
@@ -58,69 +76,89 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def parts(settings: Settings) -> list[Part]:
-    """Return the parts in the order in which they start; the worker needs the deployments."""
+def parts(settings: Settings, ports: Ports) -> list[Part]:
+    """Return the parts that have a page."""
     python, home = sys.executable, settings.home.resolve()
-    prefect, mlflow, service = (
-        f"http://127.0.0.1:{port}" for port in (PREFECT_PORT, MLFLOW_PORT, SERVICE_PORT)
-    )
+    commands = {
+        "prefect": ["-m", "prefect", "server", "start", "--port", str(ports.prefect)],
+        "mlflow": [
+            *("-m", "mlflow", "server", "--port", str(ports.mlflow), "--workers", "1"),
+            *("--backend-store-uri", settings.tracking_uri),
+            *("--default-artifact-root", (home / "mlflow-artifacts").as_uri()),
+        ],
+        "service": ["-m", "housing_ml.cli", "serve", "--port", str(ports.service)],
+    }
+    ready = {"prefect": "/api/health", "mlflow": "/health", "service": "/health/live"}
     return [
-        Part(
-            "prefect",
-            [python, "-m", "prefect", "server", "start", "--port", str(PREFECT_PORT)],
-            f"{prefect}/api/health",
-            prefect,
-        ),
-        Part(
-            "mlflow",
-            [
-                *(python, "-m", "mlflow", "server", "--port", str(MLFLOW_PORT)),
-                *("--backend-store-uri", settings.tracking_uri, "--workers", "1"),
-                *("--default-artifact-root", (home / "mlflow-artifacts").as_uri()),
-            ],
-            f"{mlflow}/health",
-            mlflow,
-        ),
-        Part(
-            "service",
-            [python, "-m", "housing_ml.cli", "serve", "--port", str(SERVICE_PORT)],
-            f"{service}/health/live",
-            service,
-        ),
+        Part(name, [python, *command], f"http://127.0.0.1:{getattr(ports, name)}", ready[name])
+        for name, command in commands.items()
     ]
 
 
-def up(settings: Settings, console: Console) -> None:
-    """Start everything, say where it is, and stop it on Ctrl-C or SIGTERM.
+def up(settings: Settings, ports: Ports, console: Console) -> None:
+    """Start everything, say where it is, and stay until a part ends or the caller interrupts.
 
     Raises:
         UpError: when a part does not start or ends by itself.
     """
     logs = settings.home.resolve() / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    surroundings = environment(settings)
-    os.environ.update(surroundings)  # `deploy` talks to the same server
+    surroundings = environment(settings, ports)
     with ExitStack() as stack:
         running: dict[str, subprocess.Popen[bytes]] = {}
-        for part in parts(settings):
+
+        def start(name: str, *command: str) -> subprocess.Popen[bytes]:
+            process = _process(list(command), surroundings, logs / f"{name}.log")
+            running[name] = stack.enter_context(process)
+            return running[name]
+
+        started = parts(settings, ports)
+        for part in started:
+            _require_free(part)
+        for part in started:
+            start(part.name, *part.command)
+        for part in started:
             log = logs / f"{part.name}.log"
-            running[part.name] = stack.enter_context(_process(part.command, surroundings, log))
-            _wait_until_ready(part, running[part.name], log)
+            _wait_until(partial(_answers, part), part.name, running, log)
             console.print(f"{part.name:8} {part.page}   log: {log}", soft_wrap=True)
-        deploy(settings)
-        worker = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "housing"]
+        _deploy(surroundings, logs / "deploy.log")
+        prefect = (sys.executable, "-m", "prefect")
+        start("worker", *prefect, "worker", "start", "--pool", "housing")
         log = logs / "worker.log"
-        running["worker"] = stack.enter_context(_process(worker, surroundings, log))
-        console.print(f"{'worker':8} pool housing   log: {log}", soft_wrap=True)
+        _wait_until(partial(_is_online, ports), "worker", running, log)
+        console.print(f"{'worker':8} of the pool housing   log: {log}", soft_wrap=True)
         console.print("ready: press Ctrl-C to stop", style="bold green")
         _wait_until_one_ends(running, logs)
+
+
+def _require_free(part: Part) -> None:
+    port = int(part.page.rpartition(":")[2])
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UpError(
+                f"port {port} of {part.name} is in use: stop what runs there, or give another one "
+                f"with --{part.name}-port"
+            ) from error
+
+
+def _deploy(surroundings: dict[str, str], log: Path) -> None:
+    with log.open("ab") as file:
+        command = [sys.executable, "-m", "deployments.deploy"]
+        done = subprocess.run(  # noqa: S603 - our own command
+            command, stdout=file, stderr=subprocess.STDOUT, env=surroundings, cwd=ROOT, check=False
+        )
+    if done.returncode:
+        raise UpError(f"the deployments could not be registered: see {log}")
 
 
 @contextmanager
 def _process(
     command: list[str], surroundings: dict[str, str], log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process in a group of its own, and end the whole group at last."""
+    """Run a process, and end it with all that it has started."""
     with log.open("ab") as file:
         process = subprocess.Popen(  # noqa: S603 - our own commands
             command,
@@ -138,30 +176,66 @@ def _process(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            break
-        try:
-            process.wait(_STOPPING_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue
+    """End a process and its descendants; the worker's flow runs have sessions of their own.
+
+    A run that is ended so tells the server, which still lives, that it has crashed.
+    """
+    family = {process.pid, *_descendants(process.pid)}
+    _signal(family, signal.SIGTERM)
+    give_up = time.monotonic() + _STOPPING_SECONDS
+    while time.monotonic() < give_up and (process.poll() is None or family & set(_parents())):
+        time.sleep(0.1)
+    _signal(family & set(_parents()), signal.SIGKILL)
     process.wait()
 
 
-def _wait_until_ready(part: Part, process: subprocess.Popen[bytes], log: Path) -> None:
+def _signal(processes: set[int], number: signal.Signals) -> None:
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process, number)
+
+
+def _descendants(process: int) -> set[int]:
+    parents = _parents()
+    found = {process}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {process}
+
+
+def _parents() -> dict[int, int]:
+    """Return the parent of each process that has not ended."""
+    command = ["ps", "-A", "-o", "pid=,ppid=,state="]
+    rows = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()  # noqa: S603
+    table = [row.split() for row in rows]
+    return {int(pid): int(parent) for pid, parent, state in table if not state.startswith("Z")}
+
+
+def _wait_until(
+    holds: Callable[[], bool], name: str, running: dict[str, subprocess.Popen[bytes]], log: Path
+) -> None:
     give_up = time.monotonic() + STARTUP_SECONDS
-    with httpx.Client(trust_env=False, timeout=5) as client:
-        while time.monotonic() < give_up:
-            if process.poll() is not None:
-                raise UpError(f"{part.name} ended at its start: see {log}")
-            try:
-                if client.get(part.ready).is_success:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.3)
-    raise UpError(f"{part.name} did not answer within {STARTUP_SECONDS} s: see {log}")
+    while time.monotonic() < give_up:
+        if running[name].poll() is not None:
+            raise UpError(f"{name} ended at its start: see {log}")
+        if holds():
+            return
+        time.sleep(0.3)
+    raise UpError(f"{name} was not ready within {STARTUP_SECONDS} s: see {log}")
+
+
+def _answers(part: Part) -> bool:
+    try:
+        return httpx.get(part.page + part.ready, trust_env=False, timeout=5).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _is_online(ports: Ports) -> bool:
+    """Whether the worker has told the server that it is there."""
+    url = f"http://127.0.0.1:{ports.prefect}/api/work_pools/housing/workers/filter"
+    answer = httpx.post(url, json={}, trust_env=False, timeout=5)
+    return answer.is_success and any(item["status"] == "ONLINE" for item in answer.json())
 
 
 def _wait_until_one_ends(running: dict[str, subprocess.Popen[bytes]], logs: Path) -> None:
@@ -172,21 +246,30 @@ def _wait_until_one_ends(running: dict[str, subprocess.Popen[bytes]], logs: Path
         time.sleep(1)
 
 
+def _ports() -> Ports:
+    parser = argparse.ArgumentParser(prog="make up", description=__doc__)
+    for name, default in Ports()._asdict().items():
+        parser.add_argument(f"--{name}-port", type=int, default=default, dest=name)
+    return Ports(**vars(parser.parse_args()))
+
+
 def main() -> int:
     """Run until Ctrl-C; a part that fails stops all with one message."""
     console = Console(stderr=True, highlight=False)
 
     def stop(*_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C would leave something behind
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     try:
-        up(Settings(), console)
+        up(Settings(), _ports(), console)
     except KeyboardInterrupt:
         console.print("stopped")
-        return 0
-    except (UpError, subprocess.CalledProcessError) as error:
-        console.print(f"error: {error}", style="red")
+    except UpError as error:
+        console.print(f"error: {error}", style="red", soft_wrap=True)
         return 1
     return 0
 

@@ -12,6 +12,7 @@ from prefect.artifacts import (
     create_table_artifact,
     update_progress_artifact,
 )
+from prefect.events import emit_event
 
 from housing_ml.orchestration import run_stage
 
@@ -53,6 +54,15 @@ def show_report(
     for name, picture in figures.items():
         url = f"data:image/png;base64,{b64encode(picture).decode()}"
         create_image_artifact(url, key=f"figure-{_key(name)}", description=name.replace("_", " "))
+
+
+def announce_rejection(version: str, reasons: Sequence[str]) -> None:
+    """Emit the event that tells people, where the deployment has someone to tell."""
+    resource = {
+        "prefect.resource.id": f"housing.model.{version}",
+        "prefect.resource.name": f"version {version}",
+    }
+    emit_event("housing.model.rejected", resource, payload={"reasons": [*reasons]})
 
 
 def _key(name: str) -> str:

@@ -14,7 +14,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """One person's or one machine's places; a value that is empty means the embedded default."""
 
-    model_config = SettingsConfigDict(env_prefix="HOUSING_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="HOUSING_", env_file=".env", env_ignore_empty=True, extra="ignore"
+    )
 
     home: Path = Field(
         default=Path(".housing"), description="Folder of all embedded state: data, runs, releases."
@@ -22,8 +24,24 @@ class Settings(BaseSettings):
     data_url: str | None = Field(default=None, description="Source of the raw data.")
     storage_block: str | None = Field(
         default=None,
-        description="Prefect block for data and results, such as gcs-bucket/NAME. "
-        "Empty: local files in the home folder.",
+        description="Prefect block for data, results and releases: gcs-bucket/NAME or "
+        "local-file-system/NAME. Empty: local files in the home folder.",
+    )
+    bucket: str | None = Field(
+        default=None,
+        pattern="^gs://[^/]+",
+        description="Bucket that `housing blocks register` writes into a block of type gcs-bucket, "
+        "such as gs://BUCKET/FOLDER.",
+    )
+    service_account_file: Path | None = Field(
+        default=None,
+        description="Key file of the service account that reads and writes the bucket. "
+        "Empty: the machine's own identity.",
+    )
+    notification_url: SecretStr | None = Field(
+        default=None,
+        description="Webhook that is told of failed and rejected retrains, such as Slack's. "
+        "Empty: nobody is told.",
     )
     mlflow_tracking_uri: str | None = Field(
         default=None, description="MLflow server. Empty: SQLite in the home folder."

@@ -291,12 +291,14 @@ def promotion(
     beaten: Baseline | None,
 ) -> None:
     """Promote a model that passed the gate; record another one as challenger."""
+    from housing_ml.artifacts import announce_rejection
     from housing_ml.promotion import promote, reject
 
     if decision.promote:
         promote(registered, trained, evaluated, decision, beaten, settings=Settings())
     else:
         reject(registered, trained, evaluated, decision, settings=Settings())
+        announce_rejection(registered.version, decision.reasons)
 
 
 @task(persist_result=False)

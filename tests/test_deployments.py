@@ -10,7 +10,9 @@ import pytest
 import yaml
 from prefect.flows import Flow
 
-from deployments.deploy import POOLS, environment
+from deployments.deploy import environment
+from deployments.pools import WORKERS
+from housing_ml.monitoring.publishing import DRIFT, RETRAIN
 from housing_ml.settings import Settings
 
 DOCUMENT = yaml.safe_load((Path(__file__).parents[1] / "prefect.yaml").read_text())
@@ -31,7 +33,7 @@ def test_a_deployment_has_a_flow_a_description_tags_and_a_known_pool(name: str) 
     assert flow_of(deployment).name in name
     assert deployment["description"]
     assert "housing" in deployment["tags"]
-    assert deployment["work_pool"]["name"] in POOLS
+    assert deployment["work_pool"]["name"] in WORKERS
     assert deployment["enforce_parameter_schema"]
 
 
@@ -47,17 +49,19 @@ def test_every_field_of_its_form_has_a_help_text(name: str) -> None:
             assert nested or described.get("description"), (model["title"], field)
 
 
-def test_the_weekly_retrain_is_on_sunday_at_two_and_one_retrain_runs_at_a_time() -> None:
-    weekly = DEPLOYMENTS["retrain-weekly"]
+def test_a_second_retrain_waits_and_a_second_weekly_one_is_dropped() -> None:
+    limits = {
+        name: DEPLOYMENTS[name]["concurrency_limit"] for name in DEPLOYMENTS if "retrain" in name
+    }
 
-    assert weekly["schedules"] == [{"cron": "0 2 * * 0", "timezone": "UTC"}]
-    assert weekly["concurrency_limit"] == {"limit": 1, "collision_strategy": "ENQUEUE"}
+    assert limits["retrain"] == {"limit": 1, "collision_strategy": "ENQUEUE"}
+    assert limits["retrain-weekly"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
 
 
 def test_an_event_of_the_monitor_starts_the_retrain() -> None:
     (trigger,) = DEPLOYMENTS["retrain"]["triggers"]
 
-    assert {"housing.retrain.wanted", "housing.drift.detected"} <= set(trigger["expect"])
+    assert set(trigger["expect"]) == {DRIFT, RETRAIN}
 
 
 def test_every_place_that_the_document_asks_for_is_given(tmp_path: Path) -> None:

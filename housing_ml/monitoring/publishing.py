@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from housing_ml.settings import Settings
 
 ALERT = "housing.monitor.alert"
+DRIFT = "housing.drift.detected"
 RETRAIN = "housing.retrain.wanted"
-"""Events; the retrain deployment is started by the second."""
+"""Events; the second and the third start the retrain deployment."""
 
 
 def draw(report: MonitorReport, config: MonitorConfig) -> dict[str, bytes]:
@@ -49,7 +50,10 @@ def publish(
 
 
 def announce(report: MonitorReport) -> None:
-    """Emit the events that the report calls for: an alert for people, a retrain for automations."""
+    """Emit the events that the report calls for: an alert for people, a retrain for automations.
+
+    A retrain is asked for by one event, by that of drift where drift calls for it.
+    """
     resource = {
         "prefect.resource.id": "housing.model.champion",
         "prefect.resource.name": f"version {report.champion}",
@@ -58,4 +62,4 @@ def announce(report: MonitorReport) -> None:
         emit_event(ALERT, resource, payload={"headline": headline(report)})
     if report.retraining.retrain:
         payload = {"reasons": list(report.retraining.reasons), "version": report.champion}
-        emit_event(RETRAIN, resource, payload=payload)
+        emit_event(DRIFT if report.alarms else RETRAIN, resource, payload=payload)

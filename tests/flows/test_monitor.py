@@ -15,7 +15,7 @@ from flows.monitor import run_monitor
 from housing_ml.contract import COLUMNS, TARGET, to_matrix
 from housing_ml.monitoring.config import MonitorConfig
 from housing_ml.monitoring.feedback import Batch, Feedback
-from housing_ml.monitoring.publishing import ALERT, RETRAIN
+from housing_ml.monitoring.publishing import ALERT, DRIFT
 from housing_ml.monitoring.reference import REFERENCE, describe
 from housing_ml.monitoring.summary import headline, summary
 from housing_ml.releases import LocalReleases, Release, TrainingData, move_channels
@@ -99,8 +99,8 @@ def test_an_alert_is_reported_shown_and_announced_once(
     assert [alarm.name for alarm in report.alarms] == ["median_income"]
     assert "median_income" in headline(report)
     assert report.retraining.retrain
-    events = wait_for_events(prefect_server, [ALERT, RETRAIN])
-    assert {event["event"] for event in events} == {ALERT, RETRAIN}
+    events = wait_for_events(prefect_server, [ALERT, DRIFT])
+    assert {event["event"] for event in events} == {ALERT, DRIFT}
     assert events[0]["resource"]["prefect.resource.id"] == "housing.model.champion"
     assert "median_income" in str(events[0]["payload"])
 

@@ -1,16 +1,20 @@
-"""Fixtures of the tests that cross a process: a bucket on loopback."""
+"""Fixtures of the tests that cross a process: a bucket on loopback, and the whole platform."""
 
 from __future__ import annotations
 
 import gc
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.integration.gcs_emulator import Emulator, emulator
+from tests.integration.platform_process import Platform, run_platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import pandas as pd
 
 
 @pytest.fixture(scope="module")
@@ -27,3 +31,23 @@ def gcs() -> Iterator[Emulator]:
         patch.setenv("STORAGE_EMULATOR_HOST", running.url)
         yield running
     gc.collect()
+
+
+@pytest.fixture(scope="session")
+def platform(
+    tmp_path_factory: pytest.TempPathFactory,
+    housing_frame: pd.DataFrame,
+    pytestconfig: pytest.Config,
+) -> Iterator[Platform]:
+    """The platform on 1,500 real rows; its last test ends it."""
+    from prefect import __version__  # noqa: PLC0415 - takes seconds
+
+    home = tmp_path_factory.mktemp("platform")
+    migrated = pytestconfig.cache.mkdir("prefect") / f"{__version__}.db"
+    if migrated.exists():
+        (home / "prefect").mkdir()
+        shutil.copy(migrated, home / "prefect" / "prefect.db")
+    sample = home / "sample.csv"
+    housing_frame.sample(1_500, random_state=7).to_csv(sample, index=False)
+    with run_platform(home, sample) as running:
+        yield running
