@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: the real data, a Prefect server, and a PostgreSQL."""
+"""Fixtures shared by all tests: the real data, a Prefect server, a PostgreSQL, a browser."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from tests.postgresql import Postgresql, find_binaries, run_postgresql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
 
 SHARED_ARCHIVE = Path(__file__).parents[2] / "shared" / "data" / "housing.tgz"
 
@@ -96,3 +98,25 @@ def postgresql(postgresql_server: Postgresql) -> Iterator[str]:
     name = f"test_{uuid4().hex}"
     yield postgresql_server.create_database(name)
     postgresql_server.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, headless; while it is open, its module's tests can run no event loop."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - not for tests without a page
+
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def screenshots(tmp_path: Path) -> Path:
+    """Where pictures of pages are kept: HOUSING_SCREENSHOTS, or the test's own folder."""
+    folder = Path(os.environ.get("HOUSING_SCREENSHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
