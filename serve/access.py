@@ -34,7 +34,7 @@ class Access:
         Raises:
             ProblemError: 401 without a key, 403 with an unknown one, 429 when it is too soon.
         """
-        caller = self._owner(request) if self._keys else _address(request)
+        caller = self.owner(request) if self._keys else _address(request)
         if self._limit and (seconds := self._limit.wait(caller)):
             raise ProblemError(
                 HTTPStatus.TOO_MANY_REQUESTS,
@@ -42,7 +42,12 @@ class Access:
                 headers={"Retry-After": str(math.ceil(seconds))},
             )
 
-    def _owner(self, request: Request[Any, Any, Any]) -> str:
+    def owner(self, request: Request[Any, Any, Any]) -> str:
+        """Return whose key the request has.
+
+        Raises:
+            ProblemError: 401 without a key, 403 with an unknown one.
+        """
         for name, value in request.scope["headers"]:
             if name == _KEY_HEADER:
                 if owner := self._keys.owner(value):

@@ -24,7 +24,7 @@ from serve.predictor import Predictor
 from serve.problems import on_exception, on_http_exception
 from serve.rate_limit import RateLimit
 from serve.request_body import ServiceRequest
-from serve.routes import feedback, health, model, pages, webhook
+from serve.routes import feedback, health, model, pages, rollback, webhook
 from serve.security import KEY_HEADER, ApiKeys
 from serve.settings import Settings, from_environment
 from serve.sources import ReleaseChannels, open_storage
@@ -124,7 +124,7 @@ def create_app(settings: Settings | None = None) -> Service:
         lifespan=[parts.running],
         request_class=ServiceRequest,
         exception_handlers={HTTPException: on_http_exception, Exception: on_exception},
-        openapi_config=openapi.config(keys=bool(keys)),
+        openapi_config=openapi.config(keys=bool(settings.api_keys or settings.operator_keys)),
         cors_config=_cors(settings),
         state=State({"body_limit": settings.body_limit}),
         logging_config=None,
@@ -142,6 +142,9 @@ def _routers(parts: _Parts, settings: Settings, keys: ApiKeys) -> list[Any]:
         health.router(parts.store, parts.metrics, parts.dependencies),
         pages.router(parts.store, parts.storage, access),
     ]
+    operators = ApiKeys(settings.operator_keys)
+    if operators:
+        routers.append(rollback.router(parts.storage, parts.store, parts.metrics, operators))
     if settings.webhook_secret:
         routers.append(webhook.router(parts.store, settings.webhook_secret))
     return routers

@@ -88,9 +88,16 @@ class _FeedbackOperation(Operation):
         self.request_body = _json_body("FeedbackRequest")
 
 
+@dataclass
+class _RollbackOperation(Operation):
+    def __post_init__(self) -> None:
+        self.request_body = _json_body("RollbackRequest")
+
+
 PREDICTION_OPERATION: type[Operation] = _PredictionOperation
 EXPLANATION_OPERATION: type[Operation] = _ExplanationOperation
 FEEDBACK_OPERATION: type[Operation] = _FeedbackOperation
+ROLLBACK_OPERATION: type[Operation] = _RollbackOperation
 
 
 def config(*, keys: bool) -> OpenAPIConfig:
@@ -105,6 +112,7 @@ def config(*, keys: bool) -> OpenAPIConfig:
         tags=[
             Tag("model", "Prices, reasons, and the model that gives them."),
             Tag("feedback", "Prices that come to light later."),
+            Tag("operations", "For operators, with a key of theirs."),
             Tag("health", "For whoever runs the service."),
         ],
         render_plugins=[_Page(path="/"), _Document(media_type=MediaType.JSON)],

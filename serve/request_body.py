@@ -70,6 +70,7 @@ class HasInstances(Protocol):
 
 
 Document = TypeVar("Document", bound=HasInstances)
+Plain = TypeVar("Plain")
 
 
 class StrictJson(Generic[Document]):
@@ -105,6 +106,35 @@ class StrictJson(Generic[Document]):
         if len(body) <= _SMALL_BODY:
             return find_errors(body, self._max_instances)
         return await asyncio.to_thread(find_errors, body, self._max_instances)
+
+
+class PlainJson(Generic[Plain]):
+    """Decodes bodies of one type, and tells the first thing that is wrong with the others."""
+
+    def __init__(self, document: type[Plain], metrics: Metrics) -> None:
+        self._decoder = msgspec.json.Decoder(document)
+        self._metrics = metrics
+
+    def read(self, request: Request[Any, Any, Any], body: bytes) -> Plain:
+        """Return what the body holds.
+
+        Raises:
+            ProblemError: 415 when it is no JSON; 400 with the offending field.
+        """
+        require_json(request.scope["headers"])
+        try:
+            return self._decoder.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            errors = [_fault(error)]
+            self._metrics.refused(errors)
+            detail = "The request is not as described: see `errors`."
+            raise ProblemError(HTTPStatus.BAD_REQUEST, detail, errors=errors) from None
+
+
+def _fault(error: Exception) -> FieldError:
+    """Return the first fault; msgspec names its place as `$.instances[0].actual_price`."""
+    rule, _, place = str(error).partition(" - at `$")
+    return FieldError(place.strip("`.") or "body", None, rule)
 
 
 def require_json(headers: Iterable[tuple[bytes, bytes]]) -> None:

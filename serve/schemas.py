@@ -101,6 +101,28 @@ class FeedbackReceipt(msgspec.Struct, frozen=True):
     received: int
 
 
+class RollbackRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which release to go back to, and why."""
+
+    why: Annotated[str, Meta(min_length=1, max_length=500, description="Reason, for the history.")]
+    to: Annotated[
+        str | None,
+        Meta(
+            description="Version, or start of the bundle's digest. Null: what the champion took "
+            "the place of; sent twice, it goes back by two releases."
+        ),
+    ] = None
+
+
+class RollbackResponse(msgspec.Struct, frozen=True):
+    """The release that is the champion again; every service follows within seconds."""
+
+    model_version: str
+    bundle_digest: str
+    by: Annotated[str, Meta(description="Name of the operator's key, as the history has it.")]
+    at: Annotated[str, Meta(description="Time in UTC, ISO 8601.")]
+
+
 class FieldError(msgspec.Struct, frozen=True):
     """One field that breaks one rule."""
 

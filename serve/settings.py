@@ -52,6 +52,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     api_keys: dict[str, _SHA256] = {}
     """SHA-256 of each caller's key: `name:digest,name:digest`."""
+    operator_keys: dict[str, _SHA256] = {}
+    """The same of those who may roll back over the API; without any, nobody may."""
     requests_per_second: Annotated[float, Meta(ge=0)] = 0.0
     """Sustained rate that each key may ask for, over all workers of a machine; 0 is no limit."""
     cors_origins: list[str] = []
@@ -103,7 +105,7 @@ def _convert(field: msgspec.structs.FieldInfo, text: str) -> Any:
 def _split(name: str, text: str) -> Any:
     if name in {"cors_origins", "public_keys"}:
         return [part.strip() for part in text.split(",")]
-    if name == "api_keys":
+    if name in {"api_keys", "operator_keys"}:
         pairs = [part.strip().rpartition(":") for part in text.split(",")]
         return {owner: digest for owner, _, digest in pairs}
     return text

@@ -6,14 +6,13 @@ import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from litestar import Request, Router, post
 
 from housing_ml.monitoring.feedback import FeedbackStore
 from serve import openapi
 from serve.problems import ProblemError
-from serve.request_body import ServiceRequest, require_json
-from serve.schemas import FeedbackReceipt, FeedbackRequest, FieldError
+from serve.request_body import PlainJson, ServiceRequest
+from serve.schemas import FeedbackReceipt, FeedbackRequest
 
 if TYPE_CHECKING:
     from housing_ml.releases import ReleaseStorage
@@ -26,7 +25,7 @@ def router(
     storage: ReleaseStorage, trials: Trials, metrics: Metrics, access: Access, *, keys: bool
 ) -> Router:
     """Return `/api/v1/feedback`."""
-    decoder = msgspec.json.Decoder(FeedbackRequest)
+    decoder = PlainJson(FeedbackRequest, metrics)
     kept = FeedbackStore(storage)
 
     @post(
@@ -41,14 +40,7 @@ def router(
         They may come late, in any order and more than once; the last one holds. They are on disk
         before this answers.
         """
-        require_json(request.scope["headers"])
-        try:
-            document = decoder.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            errors = [_fault(error)]
-            metrics.refused(errors)
-            detail = "The request does not hold prices by prediction id: see `errors`."
-            raise ProblemError(HTTPStatus.BAD_REQUEST, detail, errors=errors) from None
+        document = decoder.read(request, body)
         try:
             await asyncio.to_thread(kept.add, document.instances)
         except Exception as error:  # each storage has errors of its own
@@ -71,9 +63,3 @@ def router(
         tags=["feedback"],
         security=[{openapi.KEY_SCHEME: []}] if keys else None,
     )
-
-
-def _fault(error: Exception) -> FieldError:
-    """Return the first fault; msgspec names its place as `$.instances[0].actual_price`."""
-    rule, _, place = str(error).partition(" - at `$")
-    return FieldError(place.strip("`.") or "body", None, rule)

@@ -1,0 +1,77 @@
+"""Back to an older release, for operators who have no shell at hand."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from litestar import Request, Router, post
+
+from housing_ml.releases import ReleaseError
+from housing_ml.rollback import roll_back
+from serve import openapi
+from serve.access import Access
+from serve.problems import ProblemError
+from serve.request_body import PlainJson, ServiceRequest
+from serve.schemas import RollbackRequest, RollbackResponse
+
+if TYPE_CHECKING:
+    from housing_ml.releases import Release, ReleaseStorage
+    from serve.metrics import Metrics
+    from serve.model_store import ModelStore
+    from serve.security import ApiKeys
+
+logger = structlog.get_logger(__name__)
+
+
+def router(
+    storage: ReleaseStorage, store: ModelStore, metrics: Metrics, operators: ApiKeys
+) -> Router:
+    """Return `/api/v1/rollback`, for those who have an operator's key."""
+    bodies = PlainJson(RollbackRequest, metrics)
+    access = Access(operators, limit=None)
+
+    @post(
+        "/rollback",
+        status_code=HTTPStatus.OK,
+        responses=openapi.BODY_PROBLEMS | openapi.problems(HTTPStatus.CONFLICT),
+        operation_class=openapi.ROLLBACK_OPERATION,
+    )
+    async def rollback(request: ServiceRequest, body: bytes) -> RollbackResponse:
+        """Put an older release back into service; needs an operator's key.
+
+        A canary ends too. The release that goes is withdrawn: no retrain promotes it again by
+        itself. MLflow's aliases follow with `housing release sync`, or with the next promotion.
+        """
+        asked = bodies.read(request, body)
+        by = access.owner(request)
+        found = await asyncio.to_thread(_roll_back, storage, asked, by)
+        store.wake()
+        logger.warning("rolled_back", to=found.version, by=by)
+        return RollbackResponse(found.version, found.bundle, by, found.promoted_at)
+
+    async def admit(request: Request[Any, Any, Any]) -> None:
+        await access(request)
+
+    return Router(
+        "/api/v1",
+        route_handlers=[rollback],
+        before_request=admit,
+        tags=["operations"],
+        security=[{openapi.KEY_SCHEME: []}],
+    )
+
+
+def _roll_back(storage: ReleaseStorage, asked: RollbackRequest, by: str) -> Release:
+    try:
+        return roll_back(storage, asked.to, why=asked.why, by=by)
+    except ReleaseError as error:
+        raise ProblemError(HTTPStatus.CONFLICT, f"Not rolled back: {error}.") from error
+    except Exception as error:  # each storage has errors of its own
+        raise ProblemError(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "The release storage cannot be used now: ask again.",
+            headers={"Retry-After": "5"},
+        ) from error

@@ -1,0 +1,91 @@
+"""Operators roll back over the API: with their key, a reason, and a trace in the history."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from housing_ml.champion import promote_version
+from housing_ml.releases import history, published, read_channels
+from tests.serve.conftest import Home
+from tests.serve.conftest import Service as RunningService
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.serve.conftest import Models, Service
+
+OPERATOR, CALLER = "a-long-random-operator-key", "a-long-random-key"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, models: Models) -> Home:
+    """A home whose champion is version 2, promoted after version 1."""
+    found = Home(tmp_path_factory.mktemp("home"))
+    for version, model in (("1", models.first), ("2", models.second)):
+        bundle = model.bundle
+        published(found.releases, found.publish_files(bundle.files(), bundle.digest, version))
+        promote_version(found.releases, version, why="better", by="test")
+    return found
+
+
+@pytest.fixture(scope="module")
+def service(home: Home) -> Iterator[Service]:
+    keys = {"operator_keys": f"ann:{digest(OPERATOR)}", "api_keys": f"shop:{digest(CALLER)}"}
+    with RunningService(home.path, poll_seconds=600, **keys) as found:
+        yield found
+
+
+def digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def roll_back(service: Service, key: str | None = OPERATOR, **body: Any) -> Any:
+    headers = {"X-API-Key": key} if key else {}
+    return service.client.post("/api/v1/rollback", json=body, headers=headers)
+
+
+def test_only_operators_may(service: Service) -> None:
+    assert roll_back(service, None, why="x").status_code == 401
+    assert roll_back(service, CALLER, why="x").status_code == 403
+
+
+def test_a_reason_is_needed(service: Service) -> None:
+    assert roll_back(service).status_code == 400
+    refused = roll_back(service, why="")
+    assert refused.status_code == 400
+    assert refused.json()["errors"][0]["path"] == "why"
+
+
+def test_what_cannot_be_rolled_back_to_is_said(service: Service) -> None:
+    refused = roll_back(service, why="too high", to="77")
+    assert refused.status_code == 409
+    assert "77 names no published version" in refused.json()["detail"]
+
+
+def test_the_release_before_answers_at_once_and_the_history_says_who_and_why(
+    home: Home, service: Service
+) -> None:
+    answer = roll_back(service, why="prices are twice too high")
+    assert answer.status_code == 200
+    assert answer.json()["model_version"] == "1"
+    deadline = time.monotonic() + 10
+    while "version 1 answers" not in service.deep()["dependencies"]["model"]["detail"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    event = history(home.releases)[-1]
+    assert (event.kind, event.version, event.by) == ("rollback", "1", "ann")
+    assert event.reason == "prices are twice too high"
+    assert list(read_channels(home.releases)[0].withdrawn.values()) == [event.reason]
+    assert roll_back(service, why="again").status_code == 409
+
+
+def test_without_operators_there_is_no_such_route(tmp_path: Any, models: Models) -> None:
+    other = Home(tmp_path)
+    other.publish(models.first.bundle, "1")
+    with RunningService(other.path) as found:
+        assert roll_back(found, why="x").status_code == 404
+        assert "/api/v1/rollback" not in found.client.get("/docs/openapi.json").json()["paths"]
