@@ -36,6 +36,7 @@ ModelName = Literal[
     "extra_trees",
     "histogram_gradient_boosting",
 ]
+DriverName = Literal["auto", "optuna", "wandb"]
 Parameters = dict[str, bool | int | float | str | None]
 
 
@@ -183,6 +184,14 @@ class SweepConfig(Config):
 
     trials: int = Field(default=8, ge=0, description="Trials; 0 keeps the selected parameters.")
     minutes: float = Field(default=10, gt=0, description="Stop starting trials after this time.")
+    patience: int = Field(
+        default=30, ge=0, description="Stop after this many trials without a better one; 0: never."
+    )
+    workers: int = Field(default=1, ge=1, description="Trials at a time, each in a process.")
+    driver: DriverName = Field(
+        default="auto",
+        description="What proposes trials; auto: wandb where WANDB_API_KEY is set, else optuna.",
+    )
     folds: int = Field(default=3, ge=2, description="Folds; features are refitted in each.")
     seed: int = Field(default=42, ge=0, description="Seed of the sampler, folds and models.")
 

@@ -46,6 +46,11 @@ class Settings(BaseSettings):
     mlflow_tracking_uri: str | None = Field(
         default=None, description="MLflow server. Empty: SQLite in the home folder."
     )
+    optuna_storage: str | None = Field(
+        default=None,
+        description="Database of the sweeps, such as postgresql://user@host/name, which many "
+        "machines share. Empty: SQLite in the home folder.",
+    )
 
     signing_key: SecretStr | None = Field(
         default=None,
@@ -70,8 +75,8 @@ class Settings(BaseSettings):
 
     @property
     def optuna_url(self) -> str:
-        """Database of the sweeps: SQLite in the home folder."""
-        return f"sqlite:///{self.home.resolve() / 'optuna.db'}"
+        """Database of the sweeps: the configured one, or SQLite in the home folder."""
+        return self.optuna_storage or f"sqlite:///{self.home.resolve() / 'optuna.db'}"
 
     @property
     def tracking_uri(self) -> str:

@@ -171,8 +171,8 @@ def sweep(
 ) -> SweepOutcome:
     """Search for the winner's best parameters."""
     from housing_ml import plots
+    from housing_ml.sweep.drivers import sweep as run_sweep
     from housing_ml.sweep.objective import Objective
-    from housing_ml.sweep.optuna_driver import sweep as run_sweep
 
     settings = Settings()
     store = open_store(settings)

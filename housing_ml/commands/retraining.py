@@ -17,6 +17,7 @@ from housing_ml.commands.output import (
     show_rows,
     warn,
 )
+from housing_ml.config import DriverName  # noqa: TC001 - cyclopts reads the annotations
 from housing_ml.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,8 +68,10 @@ def retrain(  # noqa: PLR0913 - each is an option that a person types
 
 def sweep(  # noqa: PLR0913 - each is an option that a person types
     *,
+    driver: DriverName | None = None,
     trials: int | None = None,
     minutes: float | None = None,
+    workers: int | None = None,
     config: Path | None = None,
     set_: Overrides = (),
     verbose: Flag = False,
@@ -78,9 +81,14 @@ def sweep(  # noqa: PLR0913 - each is an option that a person types
 
     A study that was interrupted goes on. A retrain with the same config finds the trials again.
 
+    What is empty is as in the config.
+
     Args:
-        trials: How many to try; the config's number if empty.
-        minutes: Stop starting trials after this time; the config's if empty.
+        driver: What proposes the trials: optuna, wandb, or auto, which is wandb where WANDB_API_KEY
+            is set and else optuna.
+        trials: How many to try.
+        minutes: Stop starting trials after this time.
+        workers: Trials at a time, each in a process of its own.
         config: YAML or JSON file with what differs from the defaults.
         set_: One value, such as `--set sweep.folds=5`; may be given several times.
         verbose: Show the libraries' own logs too.
@@ -88,8 +96,8 @@ def sweep(  # noqa: PLR0913 - each is an option that a person types
     """
     from housing_ml.config import RetrainConfig
 
-    limits = {"sweep.trials": trials, "sweep.minutes": minutes}
-    given = [f"{name}={value}" for name, value in limits.items() if value is not None]
+    options = {"driver": driver, "trials": trials, "minutes": minutes, "workers": workers}
+    given = [f"sweep.{name}={value}" for name, value in options.items() if value is not None]
     chosen = RetrainConfig.load(config, (*set_, *given))
 
     from flows.sweep import run_sweep

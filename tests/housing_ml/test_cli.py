@@ -128,6 +128,7 @@ def test_a_config_shows_what_was_set(housing: Housing) -> None:
     [
         (("retrain", "--set", "sweep.trials=-1"), "sweep.trials"),
         (("retrain", "--set", "sweep.tries=1"), "sweep.tries"),
+        (("sweep", "--workers", "0", "--driver", "optuna"), "sweep.workers"),
         (("retrain", "--config", "nowhere.yaml"), "nowhere.yaml"),
         (("predict", "nowhere.csv"), "champion"),
     ],
