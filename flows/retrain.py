@@ -26,7 +26,7 @@ def retrain(config: RetrainConfig = RetrainConfig()) -> RetrainResult:  # noqa: 
     Args:
         config: What may be turned; the defaults train a good model.
     """
-    progress = Progress(STAGES + bool(config.feedback.days))
+    progress = Progress(STAGES)
     stages = _train(config, progress)
     return _release(stages, _register(stages, config, progress), config, progress)
 

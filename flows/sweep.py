@@ -9,7 +9,7 @@ from prefect import flow
 from housing_ml import tasks
 from housing_ml.artifacts import Progress, show_report
 from housing_ml.config import RetrainConfig
-from housing_ml.orchestration import result_storage, session
+from housing_ml.orchestration import result_storage, run_stage, session
 from housing_ml.report import sweep_rows
 from housing_ml.settings import Settings
 from housing_ml.source import locate
@@ -43,10 +43,8 @@ def search(config: RetrainConfig, progress: Progress) -> Search:
     """Run the stages up to the sweep, inside a flow."""
     source = locate(config.data, Settings())
     raw = progress.run(tasks.ingestion, config.data, *source)
-    merged = None
-    if config.feedback.days:
-        new = tasks.feedback(config.feedback.days)
-        merged = progress.run(tasks.merge, raw.data, new)
+    new = tasks.feedback(config.feedback.days) if config.feedback.days else None
+    merged = run_stage(tasks.merge, raw.data, new) if new else None
     sides = progress.run(tasks.split, merged.data if merged else raw.data, config.split)
     imputation = progress.run(tasks.imputation, sides.train, config.imputation)
     features = progress.run(tasks.features, sides.train, imputation.report.chosen, config.features)
@@ -66,7 +64,7 @@ def sweep(config: RetrainConfig = RetrainConfig()) -> SweepResult:  # noqa: B008
     Args:
         config: What may be turned: of a retrain, up to its sweep.
     """
-    found = search(config, Progress(STAGES + bool(config.feedback.days))).sweep
+    found = search(config, Progress(STAGES)).sweep
     store = open_store(Settings())
     figures = {name: store.get_bytes(ref) for name, ref in found.figures.items()}
     show_report(str(found), {"trials": sweep_rows(found.result)}, figures)

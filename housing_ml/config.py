@@ -98,7 +98,12 @@ class DataConfig(Config):
 class FeedbackConfig(Config):
     """What is learned from the service: rows that it priced and whose actual price has come."""
 
-    days: int = Field(default=0, ge=0, description="Of so many last days; 0 is none.")
+    days: int = Field(
+        default=365,
+        ge=0,
+        description="Of so many last days; 0 is none. Prices that newer ones contradict are left "
+        "out, those of the source too.",
+    )
 
 
 class SplitConfig(Config):

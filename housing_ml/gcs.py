@@ -112,6 +112,17 @@ class Bucket:
             )
             return sorted(blob.name.removeprefix(self._root) for blob in found)
 
+    def folders(self, folder: str) -> list[str]:
+        """Return the names of the folders directly in a folder, sorted."""
+        with self._one_message("listed", folder):
+            found = self._bucket.list_blobs(
+                prefix=f"{self._root}{folder}/", delimiter="/", **self._options
+            )
+            for _ in found.pages:
+                pass
+            prefixes: set[str] = found.prefixes
+        return sorted(name.removeprefix(self._root).removesuffix("/") for name in prefixes)
+
     def read_path(self, path: str) -> bytes:
         """Return the bytes of an object; BucketError when there is none."""
         found = self.read(path)

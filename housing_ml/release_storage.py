@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -49,6 +50,10 @@ class ReleaseStorage(Protocol):
         """Return the names of the objects directly in a folder, sorted."""
         ...
 
+    def folders(self, folder: str) -> list[str]:
+        """Return the names of the folders directly in a folder, sorted."""
+        ...
+
 
 class LocalReleases:
     """Releases in a local folder. An object's generation is drawn from its content."""
@@ -75,12 +80,20 @@ class LocalReleases:
         return _generation(content)
 
     def names(self, folder: str) -> list[str]:
-        """Return the names of the files in a folder, sorted."""
+        """Return the names of the files directly in a folder, sorted."""
+        return [f"{folder}/{item.name}" for item in self._entries(folder) if not item.is_dir()]
+
+    def folders(self, folder: str) -> list[str]:
+        """Return the names of the folders directly in a folder, sorted."""
+        return [f"{folder}/{item.name}" for item in self._entries(folder) if item.is_dir()]
+
+    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:
-            entries = sorted(item.name for item in (self.root / folder).iterdir())
+            with os.scandir(self.root / folder) as entries:
+                found = [item for item in entries if not item.name.startswith(".")]
         except FileNotFoundError:
             return []
-        return [f"{folder}/{entry}" for entry in entries if not entry.startswith(".")]
+        return sorted(found, key=lambda item: item.name)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

@@ -80,8 +80,8 @@ def ingestion(
 
 
 @task(persist_result=False)
-def feedback(days: int) -> DatasetRef:
-    """Store the block groups of the last days whose actual price has come; never cached."""
+def feedback(days: int) -> DatasetRef | None:
+    """Store the block groups of the last days whose actual price has come, if any; not cached."""
     from datetime import UTC, datetime
 
     from housing_ml.monitoring.labelled_rows import labelled_rows
@@ -89,7 +89,7 @@ def feedback(days: int) -> DatasetRef:
 
     settings = Settings()
     rows = labelled_rows(open_releases(settings), days, datetime.now(UTC))
-    return open_store(settings).put_frame(rows)
+    return None if rows.empty else open_store(settings).put_frame(rows)
 
 
 @stage(timeout_seconds=300)
@@ -104,6 +104,7 @@ def merge(base: DatasetRef, new: DatasetRef) -> MergeResult:
         base=report.base,
         replaced=report.replaced,
         added=report.added,
+        out_of_date=report.out_of_date,
     )
 
 

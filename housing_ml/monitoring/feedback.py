@@ -76,8 +76,9 @@ class FeedbackStore:
 
 def batches(storage: ReleaseStorage, days: Iterable[date]) -> Iterator[Batch]:
     """Yield what was received on these days in UTC, one day after the other."""
-    for day in days:
-        for name in storage.names(_folder(day)):
+    known = set(storage.folders(FOLDER))
+    for folder in filter(known.__contains__, map(_folder, days)):
+        for name in storage.names(folder):
             found = storage.read(name)
             if found is not None:
                 yield msgspec.json.decode(found.content, type=Batch)

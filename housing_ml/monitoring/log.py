@@ -88,7 +88,9 @@ class Horizon(NamedTuple):
 
 def log_files(storage: ReleaseStorage, days: Iterable[date]) -> list[str]:
     """Return the names of the log's files of these days, sorted."""
-    names = (storage.names(f"{FOLDER}/date={day.isoformat()}") for day in days)
+    known = set(storage.folders(FOLDER))
+    wanted = (f"{FOLDER}/date={day.isoformat()}" for day in days)
+    names = (storage.names(folder) for folder in wanted if folder in known)
     return sorted(name for found in names for name in found if name.endswith(".parquet"))
 
 

@@ -41,7 +41,9 @@ class MergeResult(Record):
     base: int = Field(description="Rows of the source that are still there.")
     replaced: int = Field(description="Block groups of the source with newer figures.")
     added: int = Field(description="Block groups that the source did not have.")
+    out_of_date: int = Field(description="Rows left out, whose price newer ones contradict.")
 
     def __str__(self) -> str:
         """Say it for a person."""
-        return f"{self.added:,} new block groups, {self.replaced:,} with newer figures"
+        learned = f"{self.added:,} new block groups, {self.replaced:,} with newer figures"
+        return f"{learned}, {self.out_of_date:,} out of date" if self.out_of_date else learned

@@ -259,12 +259,17 @@ def test_prices_from_feedback_replace_those_of_the_source(
     log = f"predictions/date={moment.date()}/segment.parquet"
     storage.write(log, parquet.encode(to_columns([entry])))
     FeedbackStore(storage).add([Feedback(name, 345_678.0) for name in ids])
-
-    learned = Run(small(feedback={"days": 2}))
+    try:
+        learned = Run(small())
+        again = Run(small())
+        without = Run(small(feedback={"days": 0}))
+    finally:
+        shutil.rmtree(Settings().releases_path / "feedback")
 
     assert learned.computed[:2] == ["merge", "split"]
     assert "20 new block groups, 30 with newer figures" in learned.result.summary
-    assert Run(small(feedback={"days": 2})).computed == []
+    assert again.computed == []
+    assert list(without.stages) == STAGES
 
 
 def test_a_rebuilt_registry_gets_the_model_again(first: Run, home: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from housing_ml.contract import CATEGORY, COLUMNS, IDENTITY, TARGET, check, to_matrix
 from housing_ml.monitoring.feedback import Batch, Feedback
-from housing_ml.monitoring.labelled_rows import labelled_rows, merge
+from housing_ml.monitoring.labelled_rows import RECEIVED, labelled_rows, merge
 from housing_ml.releases import LocalReleases
 from serve import parquet
 from serve.segments import Entry, to_columns
@@ -55,6 +55,7 @@ def test_known_rows_come_back_as_they_were_sent(
 
     found = labelled_rows(storage, 7, NOW)
 
+    assert set(found.pop(RECEIVED)) == {(NOW - timedelta(hours=2)).timestamp()}
     expected = sent[:200].assign(**{TARGET: 123_000.0}).sort_values([*IDENTITY])
     pd.testing.assert_frame_equal(found, expected.reset_index(drop=True), check_dtype=False)
     assert check(found) == []
@@ -90,23 +91,65 @@ def test_without_feedback_there_are_no_rows_but_all_columns(storage: LocalReleas
     found = labelled_rows(storage, 7, NOW)
 
     assert found.empty
-    assert list(found.columns) == [*COLUMNS, TARGET]
+    assert list(found.columns) == [*COLUMNS, TARGET, RECEIVED]
 
 
 def test_new_figures_of_a_block_group_replace_the_old_ones(housing_frame: pd.DataFrame) -> None:
     base = housing_frame[:1000]
-    new = housing_frame[900:1200].assign(**{TARGET: 1_000.0})
+    new = housing_frame[950:1200].assign(**{TARGET: 20_000.0, RECEIVED: 0.0})
 
     merged, report = merge(base, new)
 
-    assert (report.base, report.replaced, report.added) == (900, 100, 200)
+    assert (report.base, report.replaced, report.added, report.out_of_date) == (950, 50, 200, 0)
     assert len(merged) == 1200
-    assert (merged[TARGET] == 1_000.0).sum() == 300
+    assert (merged[TARGET] == 20_000.0).sum() == 250
     assert not merged.duplicated([*IDENTITY]).any()
 
 
 def test_merging_nothing_changes_nothing(housing_frame: pd.DataFrame) -> None:
-    merged, report = merge(housing_frame, housing_frame[:0])
+    merged, report = merge(housing_frame, housing_frame[:0].assign(**{RECEIVED: 0.0}))
 
     pd.testing.assert_frame_equal(merged, housing_frame)
     assert report.added == report.replaced == 0
+
+
+def test_old_prices_of_a_category_whose_new_ones_differ_are_out_of_date(
+    housing_frame: pd.DataFrame,
+) -> None:
+    inland = housing_frame[CATEGORY] == "INLAND"
+    sold = housing_frame.sample(3_000, random_state=1)
+    doubled = sold[TARGET].where(sold[CATEGORY] != "INLAND", 2 * sold[TARGET])
+    new = sold.assign(**{TARGET: doubled, RECEIVED: np.arange(3_000.0)})
+
+    merged, report = merge(housing_frame, new)
+
+    out = (inland & ~housing_frame.index.isin(sold.index)).sum()
+    assert (report.out_of_date, report.replaced) == (out, 3_000)
+    assert (merged[CATEGORY] != "INLAND").sum() == (~inland).sum()
+    expected = doubled[sold[CATEGORY] == "INLAND"]
+    assert sorted(merged.loc[merged[CATEGORY] == "INLAND", TARGET]) == sorted(expected)
+
+
+def test_feedback_from_before_the_change_is_out_of_date_too(housing_frame: pd.DataFrame) -> None:
+    inland = housing_frame[housing_frame[CATEGORY] == "INLAND"]
+    sold = inland.sample(1_000, random_state=1)
+    factor = np.repeat([1.0, 2.0], [600, 400])
+    new = sold.assign(**{TARGET: factor * sold[TARGET], RECEIVED: np.arange(1_000.0)})
+
+    merged, report = merge(inland, new)
+
+    assert (report.base, report.replaced) == (0, 400)
+    assert sorted(merged[TARGET]) == sorted(new[TARGET][600:])
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.15])
+def test_prices_that_vary_by_chance_are_all_kept(noise: float, housing_frame: pd.DataFrame) -> None:
+    random = np.random.default_rng(2)
+    sold = housing_frame.sample(10_000, random_state=1)
+    target = sold[TARGET] * np.exp(random.normal(0, noise, len(sold)))
+    new = sold.assign(**{TARGET: target, RECEIVED: random.random(len(sold))})
+
+    merged, report = merge(housing_frame, new)
+
+    assert report.out_of_date == 0
+    assert len(merged) == len(housing_frame)

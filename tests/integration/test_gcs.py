@@ -61,7 +61,8 @@ def test_the_names_of_a_folder_are_those_directly_in_it(bucket: Bucket) -> None:
     for name in ("history/2.json", "history/1.json", "history/deeper/3.json", "history2/4.json"):
         bucket.write(name, b"{}")
     assert bucket.names("history") == ["history/1.json", "history/2.json"]
-    assert bucket.names("nothing") == []
+    assert bucket.folders("history") == ["history/deeper"]
+    assert bucket.names("nothing") == bucket.folders("nothing") == []
     assert bucket.below("history").names("deeper") == ["deeper/3.json"]
 
 

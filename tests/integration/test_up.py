@@ -96,7 +96,7 @@ def test_late_runs_of_a_schedule_run_once_and_a_rejected_model_is_told(platform:
     platform.wait_until_told("The gate rejected version", "wMAPE", f"/runs/flow-run/{done}")
 
 
-def test_drift_starts_a_retrain_that_learns_from_feedback_and_cancelling_it_stops_its_work(
+def test_drift_starts_a_retrain_and_cancelling_it_stops_its_work(
     platform: Platform,
 ) -> None:
     before = {run["id"] for run in platform.runs("retrain")}
@@ -108,7 +108,6 @@ def test_drift_starts_a_retrain_that_learns_from_feedback_and_cancelling_it_stop
     }
     platform.post("events", [event]).raise_for_status()
     (run,) = platform.wait_for(lambda: {run["id"] for run in platform.runs("retrain")} - before)
-    assert platform.run(run)["parameters"] == {"config": {"feedback": {"days": 90}}}
     platform.wait_for(lambda: platform.tasks(run))
     pid = platform.pid(run)
     platform.command("flow-run", "cancel", run)
