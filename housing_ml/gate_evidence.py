@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from housing_ml.behaviour import probe
 from housing_ml.bundle import Bundle, BundleError
 from housing_ml.champion_comparison import champion_prices, compare
 from housing_ml.contract import TARGET, to_matrix
 from housing_ml.gate_records import Champion, GateEvidence
+from housing_ml.metrics import metrics
 from housing_ml.releases import open_releases
 from housing_ml.serving_cost import measure_serving
 from housing_ml.slice_comparison import compare_slices
 from housing_ml.storage import open_store
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -84,6 +86,7 @@ def _champion(
         synthetic=baseline.synthetic,
         same_content=same_content,
         difference=None if rival is None else compare(rows.predictions, rival, config),
+        metrics=None if rival is None or np.isnan(rival).any() else metrics(rows.actual, rival),
     )
 
 

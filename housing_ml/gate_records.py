@@ -8,7 +8,7 @@ from pydantic import Field
 
 from housing_ml.behaviour import Behaviour
 from housing_ml.evaluation import Evaluation
-from housing_ml.metrics import PairedDifference
+from housing_ml.metrics import Metrics, PairedDifference
 from housing_ml.records.base import Record
 from housing_ml.serving_cost import ServingCost
 from housing_ml.slice_comparison import SliceEvidence
@@ -29,6 +29,9 @@ class Champion(Record):
     same_content: bool = Field(description="Whether the candidate's bundle has its digest.")
     difference: PairedDifference | None = Field(
         description="Candidate against champion on the holdout; none where it could not be scored."
+    )
+    metrics: Metrics | None = Field(
+        default=None, description="Its own on the holdout; none where rows could not be scored."
     )
 
 

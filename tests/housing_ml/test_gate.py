@@ -205,6 +205,25 @@ def test_a_model_of_real_data_replaces_one_of_synthetic_data_when_it_is_better()
     assert not decide(evidence(champion=champion(synthetic=True, high=0.01)), CONFIG).promote
 
 
+@pytest.mark.parametrize(
+    ("code", "figure", "ours", "theirs"),
+    [("G01", "rmse", 47_000, 92_000), ("G02", "r2", 0.8, 0.4), ("G03", "mape", 0.17, 0.24)],
+)
+def test_a_limit_that_the_champion_breaks_by_more_on_the_same_rows_holds_nothing_back(
+    code: str, figure: str, ours: float, theirs: float
+) -> None:
+    poor = evaluation(**{figure: ours})
+    further = champion(metrics=Metrics(**(GOOD | {figure: theirs})))
+    nearer = champion(metrics=Metrics(**GOOD))
+
+    decision = decide(evidence(evaluation=poor, champion=further), CONFIG)
+    assert decision.promote
+    assert check(code, evaluation=poor, champion=further).verdict == "not applicable"
+    assert check(code, evaluation=poor, champion=nearer).verdict == "fail"
+    synthetic = further.model_copy(update={"synthetic": True})
+    assert check(code, evaluation=poor, champion=synthetic).verdict == "fail"
+
+
 def test_the_same_content_is_not_compared_with_itself() -> None:
     assert check("G09", champion=champion(same_content=True)).verdict == "not applicable"
 
@@ -291,6 +310,13 @@ champions = st.builds(
     high=fractions(-0.05, 0.05),
     synthetic=st.booleans(),
     same_content=st.booleans(),
+    metrics=st.none()
+    | st.builds(
+        lambda **values: Metrics(**(GOOD | values)),
+        rmse=fractions(30_000, 60_000),
+        r2=fractions(0.7),
+        mape=fractions(0.05, 0.3),
+    ),
 )
 slices = st.lists(
     st.builds(
