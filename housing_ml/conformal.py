@@ -84,8 +84,8 @@ def conformal_quantile(scores: NDArray[np.float64], level: float) -> float:
 def _spread_model(seed: int) -> HistGradientBoostingRegressor:
     return HistGradientBoostingRegressor(
         loss="squared_error",
-        max_iter=60,
-        learning_rate=0.1,
+        max_iter=30,
+        learning_rate=0.15,
         max_leaf_nodes=12,
         min_samples_leaf=40,
         max_features=0.3,

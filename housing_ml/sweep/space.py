@@ -108,12 +108,12 @@ _DECLARED: dict[ModelName, dict[str, Range]] = {
         "max_features": _real(0.2, 1.0),
     },
     "histogram_gradient_boosting": {
-        "max_iter": _whole(200, 360, log=True),
-        "learning_rate": _real(0.03, 0.12, log=True),
-        "max_leaf_nodes": _whole(20, 64, log=True),
-        "min_samples_leaf": _whole(3, 60, log=True),
-        "l2_regularization": _real(0, 20),
-        "max_features": _real(0.1, 0.5),
+        "max_iter": _whole(80, 110),
+        "learning_rate": _real(0.06, 0.14, log=True),
+        "max_leaf_nodes": _whole(32, 56),
+        "min_samples_leaf": _whole(3, 30, log=True),
+        "l2_regularization": _real(0, 30),
+        "max_features": _real(0.08, 0.4),
     },
 }
 
