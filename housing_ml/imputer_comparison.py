@@ -30,20 +30,26 @@ if TYPE_CHECKING:
     from housing_ml.config import ImputationConfig, ImputerName
     from housing_ml.contract import Matrix
 
-_TREES = 25
+_TREES, _DEPTH = 25, 10
 _SEED = 42
 
 
 def fit_forest(raw: Matrix) -> ImputerState:
     """Fill with a random forest's estimate from the other numeric columns.
 
-    The forest is small, because its nodes travel with the model and each missing value walks them.
+    The forest is small and shallow, because its nodes travel with the model and each
+    missing value walks them.
     """
     known = raw[~np.isnan(raw[:, BEDROOMS])]
     if len(known) < 2:
         return fit_median(raw)
     forest = RandomForestRegressor(
-        n_estimators=_TREES, min_samples_leaf=5, max_features=0.6, random_state=_SEED, n_jobs=1
+        n_estimators=_TREES,
+        max_depth=_DEPTH,
+        min_samples_leaf=5,
+        max_features=0.6,
+        random_state=_SEED,
+        n_jobs=1,
     )
     forest.fit(known[:, OTHERS], known[:, BEDROOMS])
     return _forest_state(forest.estimators_)
