@@ -27,9 +27,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 from pyarrow.fs import FileType
 
-from housing_ml.bundle import Prediction
 from housing_ml.contract import COLUMNS, NUMERIC, ContractError, check, to_matrix
 from housing_ml.errors import HousingError
+from housing_ml.overlap import overlapping
 from housing_ml.table_chunks import encode, listing, locate, read, read_chunks, write
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from housing_ml.bundle import Bundle
-    from housing_ml.contract import Breach, Matrix
+    from housing_ml.contract import Breach
 
 PRICES = ("predicted_price", "lower", "upper")
 SUFFIXES = (".csv", ".parquet")
 
-_BAND = 0.1
-"""Degrees of latitude that count as one when rows are ordered by place."""
+_CHUNKS_AT_ONCE = 2
+"""One is read, checked or written while the trees price the other."""
 
 
 class ScoreError(HousingError, RuntimeError):
@@ -131,12 +131,14 @@ def score_file(file: str, target: str, bundle: Bundle) -> ScoreReport:
     """
     started = time.perf_counter()
     system, folder = locate(target)
-    name = Path(file)
     report = ScoreReport(target)
+
+    def price(job: tuple[_Part, pa.RecordBatch]) -> ScoreReport:
+        return _resume(*job) or _score_chunk(*job, bundle)
+
     try:
-        for index, chunk in enumerate(_chunks(file)):
-            part = _Part(system, folder, f"{name.stem}-{index:05d}{name.suffix}", report.rows)
-            report += _resume(part, chunk) or _score_chunk(part, chunk, bundle)
+        for done in overlapping(price, _jobs(file, system, folder), _CHUNKS_AT_ONCE):
+            report += done
     except ContractError as error:
         raise ContractError(f"{file}: {error}") from None
     except (OSError, pa.ArrowException) as error:
@@ -161,6 +163,14 @@ class _Part(msgspec.Struct, frozen=True):
         return posixpath.join(self.folder, "_errors", f"{self.name}.csv")
 
 
+def _jobs(file: str, system: Any, folder: str) -> Iterator[tuple[_Part, pa.RecordBatch]]:
+    name = Path(file)
+    first = 0
+    for index, chunk in enumerate(_chunks(file)):
+        yield _Part(system, folder, f"{name.stem}-{index:05d}{name.suffix}", first), chunk
+        first += chunk.num_rows
+
+
 def _score_chunk(part: _Part, chunk: pa.RecordBatch, bundle: Bundle) -> ScoreReport:
     given = [name for name in COLUMNS if name in chunk.schema.names]
     frame = {name: _values(name, chunk.column(name)) for name in given}
@@ -168,26 +178,15 @@ def _score_chunk(part: _Part, chunk: pa.RecordBatch, bundle: Bundle) -> ScoreRep
     kept = np.ones(chunk.num_rows, dtype=np.bool_)
     for breach in breaches:
         kept[breach.rows] = False
-    raw = to_matrix({name: values[kept] for name, values in frame.items()})
-    prediction = _predict(raw, bundle)
+    if breaches:
+        frame = {name: values[kept] for name, values in frame.items()}
+    prediction = bundle.predict_matrix(to_matrix(frame))
     if breaches:
         write(part.system, part.errors, _errors_csv(breaches, part.first))
     columns = [_dollars(values, kept) for values in prediction]
     scored = pa.Table.from_arrays([*chunk.columns, *columns], names=[*chunk.schema.names, *PRICES])
     write(part.system, part.path, encode(scored, part.name))
     return ScoreReport("", rows=chunk.num_rows, rejected=int((~kept).sum()), parts=1)
-
-
-def _predict(raw: Matrix, bundle: Bundle) -> Prediction:
-    """Return the prices of raw rows, worked out place by place: a quarter of the time is saved.
-
-    Rows of one place meet the same neighbours and take the same ways through the trees, which a
-    processor's caches and branch prediction reward. The order of rows changes no price.
-    """
-    longitude, latitude = raw[:, 0], raw[:, 1]
-    order = np.lexsort((longitude, np.floor(latitude / _BAND)))
-    back = np.argsort(order)
-    return Prediction(*(column[back] for column in bundle.predict_matrix(raw[order])))
 
 
 def _resume(part: _Part, chunk: pa.RecordBatch) -> ScoreReport | None:
@@ -206,10 +205,20 @@ def _values(name: str, column: pa.Array) -> NDArray[Any]:
     """Return a column as numpy holds it; numbers written as text become float64 where all are."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    if name in NUMERIC and pa.types.is_string(column.type):
+    if name not in NUMERIC and pa.types.is_string(column.type):
+        return _shared_texts(column.dictionary_encode())
+    if pa.types.is_string(column.type):
         with suppress(pa.ArrowInvalid):
             column = column.cast(pa.float64())
     values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
+    return values
+
+
+def _shared_texts(column: pa.DictionaryArray) -> NDArray[Any]:
+    """Return texts and None, (rows,); a text is one object for all rows: quick to make and find."""
+    texts = [*column.dictionary.to_pylist(), None]
+    numbers = column.indices.fill_null(len(texts) - 1).to_numpy()
+    values: NDArray[Any] = np.array(texts, dtype=object)[numbers]
     return values
 
 

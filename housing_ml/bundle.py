@@ -31,6 +31,7 @@ from housing_ml.features import HousingFeatures
 from housing_ml.fingerprint import code_fingerprint
 from housing_ml.manifest import BundleError, Manifest, Provenance, read_manifest, sha256
 from housing_ml.monitoring.reference import REFERENCE, Reference, read_reference
+from housing_ml.row_order import similar_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +58,7 @@ TOLERANCE = 1e-6
 """Largest relative difference from a golden price; the same as training allows."""
 
 _THREADS = min(4, os.cpu_count() or 1)
-_SMALLEST_CHUNK, _LARGEST_CHUNK = 128, 4096
+_SMALLEST_CHUNK, _LARGEST_CHUNK = 128, 2048
 """Rows that a thread takes at once: worth waking it for, and few enough to bound memory."""
 
 Vector = NDArray[np.float64]
@@ -150,16 +151,20 @@ class Bundle:
     def predict_matrix(self, raw: Matrix) -> Prediction:
         """Return prices and intervals of raw rows: the way that requests take.
 
-        Many rows are shared out among threads; ONNX Runtime's own threads would add up the trees
-        in another order than for one row.
+        Many rows are shared out among threads, like ones together; ONNX Runtime's own threads would
+        add up the trees in another order than for one row.
         """
-        share = -(-len(raw) // _THREADS)
-        size = min(max(share, _SMALLEST_CHUNK), _LARGEST_CHUNK)
+        size = min(max(-(-len(raw) // _THREADS), _SMALLEST_CHUNK), _LARGEST_CHUNK)
         if len(raw) <= size:
             return self._predict(raw)
-        chunks = (raw[start : start + size] for start in range(0, len(raw), size))
-        parts = zip(*self._pool.map(self._predict, chunks), strict=True)
-        return Prediction(*map(np.concatenate, parts))
+        order = similar_order(raw)
+        prediction = np.empty((3, len(raw)))
+
+        def predict(rows: NDArray[np.intp]) -> None:
+            prediction[:, rows] = self._predict(raw[rows])
+
+        list(self._pool.map(predict, np.split(order, range(size, len(order), size))))
+        return Prediction(*prediction)
 
     def score(self, features: NDArray[np.float64]) -> tuple[Vector, Vector]:
         """Return the model's own price and spread in dollars, unclipped, of a feature matrix."""

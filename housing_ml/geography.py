@@ -80,12 +80,13 @@ def location_features(place: Floats, centres: Floats) -> list[Floats]:
     return [
         place[:, :1] * _EAST_PART + place[:, 1:] * _NORTH_PART,
         np.sqrt(_squared_distances(place, _CITIES)),
-        np.sqrt(_squared_distances(place, _COAST).min(axis=1, keepdims=True)),
+        np.sqrt(_squared_distances(_COAST, place).min(axis=0)[:, np.newaxis]),
         np.exp(_squared_distances(place, centres) * (-0.5 / CLUSTER_WIDTH**2)),
     ]
 
 
 def _squared_distances(places: Floats, others: Floats) -> Floats:
+    """Return squared kilometres (n, m) between places (n, 2) and others (m, 2)."""
     east = places[:, :1] - others[:, 0]
     north = places[:, 1:] - others[:, 1]
     return east * east + north * north

@@ -35,8 +35,11 @@ NEAR = 1.0
 REACH = 4.5
 """Kilometres at which the weight by similarity has fallen by one standard deviation."""
 
-LIKENESS = np.array([0.2, 9.0, 0.3, 0.3])[:, np.newaxis, np.newaxis]
+LIKENESS = np.array([0.2, 9.0, 0.3, 0.3])[:, np.newaxis]
 """The same for the attributes: log income, years, log rooms and log persons per household."""
+
+_NEARNESS, _ALIKENESS = np.sqrt(0.5) / REACH, np.sqrt(0.5) / LIKENESS
+"""Factors after which squares add up to the exponent of a normal density."""
 
 WEIGHTINGS = (f"nearest_{FEW}", f"nearest_{COUNT}", "by_distance", "by_similarity")
 VALUES = ("price", "residual", "log_income")
@@ -63,6 +66,10 @@ class Neighbours:
         self.values = values
         self._count = min(COUNT, len(places) - 1)
         self._tree = NearestPoints(places)
+        self._scaled = np.vstack([values[:3], values[2:] * _ALIKENESS])
+        self._means = np.zeros((2, 1, self._count))
+        for weights, count in zip(self._means[:, 0], (FEW, COUNT), strict=True):
+            weights[:count] = 1 / min(count, self._count)
 
     @classmethod
     def fit(cls, places: Floats, attributes: Floats, prices: Floats) -> Neighbours:
@@ -92,12 +99,13 @@ class Neighbours:
     def _statistics(
         self, distance: Floats, index: NDArray[np.integer[Any]], attributes: Floats
     ) -> Floats:
-        values = self.values.take(index, axis=1)
-        weights = _weights(distance, values[2:] - attributes[:, :, np.newaxis])
-        sums = weights.transpose(1, 0, 2) @ values[:3].transpose(1, 2, 0)
+        values = self._scaled.take(index, axis=1)
+        values[3:] -= (attributes * _ALIKENESS)[:, :, np.newaxis]
+        weights = self._weights(distance, values[3:])
         statistics = np.empty((len(distance), len(NAMES)))
         means = statistics[:, :-4].reshape(-1, len(WEIGHTINGS), len(VALUES))
-        np.divide(sums, weights.sum(axis=-1).T[:, :, np.newaxis], out=means)
+        np.matmul(weights.transpose(1, 0, 2), values[:3].transpose(1, 2, 0), out=means)
+        means[:, 2:] /= weights[2:].sum(axis=-1).T[:, :, np.newaxis]
         price = values[0]
         deviation = price - means[:, 1, :1]
         deviation *= deviation
@@ -107,6 +115,22 @@ class Neighbours:
         statistics[:, -1] = distance[:, -1]
         return statistics
 
+    def _weights(self, distance: Floats, difference: Floats) -> Floats:
+        """Return weights (4, n, k) from distances (n, k) and scaled differences (4, n, k).
+
+        `difference` is overwritten: fresh memory for so many numbers costs as much as their sums.
+        """
+        weights = np.empty((len(WEIGHTINGS), *distance.shape))
+        weights[:2] = self._means
+        np.divide(1, distance + NEAR, out=weights[2])
+        difference *= difference
+        near = distance * _NEARNESS
+        near *= near
+        near += np.add.reduce(difference)
+        # the constant leaves a plain mean where nobody is alike
+        np.add(np.exp(np.negative(near, out=near), out=near), 1e-6, out=weights[3])
+        return weights
+
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the whole state; the tree is built from it again."""
         return {"places": self.places, "values": self.values}
@@ -115,23 +139,3 @@ class Neighbours:
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Neighbours:
         """Return the object whose `to_arrays` gave `arrays`."""
         return cls(arrays["places"], arrays["values"])
-
-
-def _weights(distance: Floats, difference: Floats) -> Floats:
-    """Return weights (4, n, k) from distances (n, k) and differences of attributes (4, n, k).
-
-    `difference` is overwritten: fresh memory for so many numbers costs as much as their sums.
-    """
-    weights = np.empty((len(WEIGHTINGS), *distance.shape))
-    weights[:2] = 1
-    weights[0, :, FEW:] = 0
-    np.divide(1, distance + NEAR, out=weights[2])
-    difference /= LIKENESS
-    difference *= difference
-    near = distance / REACH
-    near *= near
-    near += np.add.reduce(difference)
-    near *= -0.5
-    # the constant leaves a plain mean where nobody is alike
-    np.add(np.exp(near, out=near), 1e-6, out=weights[3])
-    return weights
