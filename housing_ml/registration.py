@@ -87,15 +87,18 @@ def holdout_metrics(stages: Stages) -> dict[str, float]:
     }
 
 
-def tags(bundle: BundleRef, *, git_commit: str) -> dict[str, str]:
-    """Return what a version can be searched by."""
+def tags(bundle: BundleRef, *, git_commit: str, signature: str | None = None) -> dict[str, str]:
+    """Return what a version can be searched by, and what a service needs that follows an alias."""
+    signed = {"signature": signature} if signature else {}
     return {
         "bundle_digest": bundle.digest,
         "data_digest": bundle.data_digest,
         "feature_fingerprint": bundle.feature_fingerprint,
         "git_commit": git_commit,
         "model": bundle.model,
+        "rows": str(bundle.rows),
         "synthetic": str(bundle.synthetic).lower(),
+        **signed,
     }
 
 

@@ -62,7 +62,7 @@ def register(
             name,
             source=model_uri,
             run_id=run_id,
-            tags=_tags(stages),
+            tags=_tags(stages, settings),
             description=description(stages),
         )
         return _registered(version, bundle.digest)
@@ -177,10 +177,13 @@ def _create_model(client: MlflowClient, name: str) -> None:
         client.create_registered_model(name, description="Median house value of a block group.")
 
 
-def _tags(stages: Stages) -> dict[str, str]:
+def _tags(stages: Stages, settings: Settings) -> dict[str, str]:
     from housing_ml.provenance import git_commit
+    from housing_ml.signing import sign
 
-    return registration.tags(stages.training.bundle, git_commit=git_commit())
+    bundle, key = stages.training.bundle, settings.signing_key
+    signature = sign(bundle.digest, key.get_secret_value()) if key else None
+    return registration.tags(bundle, git_commit=git_commit(), signature=signature)
 
 
 def _log(
@@ -193,7 +196,7 @@ def _log(
     with mlflow.start_run(
         experiment_id=experiment, run_name=f"retrain {stages.training.bundle.model}"
     ) as run:
-        mlflow.set_tags(_tags(stages))
+        mlflow.set_tags(_tags(stages, settings))
         mlflow.log_params(stages.sweep.result.best_parameters)
         mlflow.log_metrics(registration.holdout_metrics(stages))
         _log_inputs(stages, store)

@@ -46,6 +46,7 @@ __all__ = [
     "ReleaseStorage",
     "TrainingData",
     "Versioned",
+    "collect_bundle",
     "fetch_bundle",
     "find_release",
     "history",
@@ -100,12 +101,26 @@ def fetch_bundle(storage: ReleaseStorage, digest: str) -> dict[str, bytes]:
     Raises:
         ReleaseError: when a file is missing or damaged.
     """
-    manifest = _fetch(storage, digest, MANIFEST, digest)
+
+    def read(name: str) -> bytes | None:
+        found = storage.read(f"bundles/{digest}/{name}")
+        return found.content if found else None
+
+    return collect_bundle(read, digest)
+
+
+def collect_bundle(read: Callable[[str], bytes | None], digest: str) -> dict[str, bytes]:
+    """Return a bundle's files by name, as `read` gives them, each checked against its digest.
+
+    Raises:
+        ReleaseError: when a file is missing or damaged.
+    """
+    manifest = _checked(read, digest, MANIFEST, digest)
     try:
         expected = read_manifest(manifest).files
     except BundleError as error:
         raise ReleaseError(f"bundle {digest[:12]}: {error}") from error
-    files = {name: _fetch(storage, digest, name, sha) for name, sha in expected.items()}
+    files = {name: _checked(read, digest, name, sha) for name, sha in expected.items()}
     return {MANIFEST: manifest, **files}
 
 
@@ -231,10 +246,10 @@ def _event_name(event: Event, suffix: str) -> str:
     return f"history/{stamp}-{suffix}.json"
 
 
-def _fetch(storage: ReleaseStorage, digest: str, name: str, expected: str) -> bytes:
-    found = storage.read(f"bundles/{digest}/{name}")
-    if found is None:
+def _checked(read: Callable[[str], bytes | None], digest: str, name: str, expected: str) -> bytes:
+    content = read(name)
+    if content is None:
         raise ReleaseError(f"bundle {digest[:12]}: {name} was never published, or was deleted")
-    if sha256(found.content) != expected:
+    if sha256(content) != expected:
         raise ReleaseError(f"bundle {digest[:12]}: {name} is damaged: publish it again")
-    return found.content
+    return content

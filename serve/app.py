@@ -13,8 +13,10 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.plugins.core import MsgspecDIPlugin
 
+from housing_ml.releases import ReleaseError
 from serve import canary, logs, openapi
 from serve.access import Access
+from serve.circuit_breaker import CircuitBreaker
 from serve.edge import Edge
 from serve.last_good import LastGood
 from serve.metrics import Metrics
@@ -27,7 +29,7 @@ from serve.request_body import ServiceRequest
 from serve.routes import feedback, health, model, pages, rollback, webhook
 from serve.security import KEY_HEADER, ApiKeys
 from serve.settings import Settings, from_environment
-from serve.sources import ReleaseChannels, open_storage
+from serve.sources import GuardedStorage, open_source, open_storage
 from serve.trials import Trials
 
 if TYPE_CHECKING:
@@ -66,7 +68,11 @@ class _Parts:
 
     def __init__(self, settings: Settings) -> None:
         self.metrics = Metrics()
-        self.storage = storage = open_storage(settings.releases)
+        storage = open_storage(settings.releases)
+        self.breaker = CircuitBreaker(
+            "feedback storage", alive=(ReleaseError,), observe=self.metrics.source_asked
+        )
+        self.storage = GuardedStorage(storage, self.breaker)
         self.log = (
             PredictionLog(settings, storage.write, self.metrics)
             if settings.prediction_log
@@ -74,7 +80,7 @@ class _Parts:
         )
         self.trials = Trials(storage, self.log.offer if self.log else None, self.metrics)
         self.store = ModelStore(
-            ReleaseChannels(storage),
+            open_source(settings, storage),
             LastGood(settings.state, settings.channel),
             self.trials,
             self.metrics,
@@ -86,7 +92,7 @@ class _Parts:
 
     def dependencies(self) -> dict[str, Dependency]:
         """Return how each dependency was when it was last used."""
-        found = self.store.dependencies()
+        found = self.store.dependencies() | {self.breaker.name: self.breaker.dependency()}
         return found | {"prediction log": self.log.dependency()} if self.log else found
 
     @asynccontextmanager

@@ -111,6 +111,19 @@ class Metrics:
             buckets=_RATIO_BUCKETS,
             registry=self.registry,
         )
+        self.source_failures = Counter(
+            "housing_source_failures",
+            "Calls of a source or a storage that failed.",
+            ["source"],
+            registry=self.registry,
+        )
+        self.source_open = Gauge(
+            "housing_source_open",
+            "1 while a source or a storage is left alone because it failed.",
+            ["source"],
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
         self.log_lost = Counter(
             "housing_predictions_not_logged",
             "Predictions that the log does not hold.",
@@ -161,6 +174,12 @@ class Metrics:
         ratio = self.shadow_ratio.labels(version)
         for value in ratios.tolist():
             ratio.observe(value)
+
+    def source_asked(self, source: str, failed: bool, state: str) -> None:  # noqa: FBT001 - a callback
+        """Count a call of a source, and note whether it is left alone from now on."""
+        if failed:
+            self.source_failures.labels(source).inc()
+        self.source_open.labels(source).set(state != "closed")
 
     def not_logged(self, reason: str, predictions: int) -> None:
         """Count predictions that were made and not logged."""

@@ -68,7 +68,9 @@ class ModelStore:
         self._last_good = last_good
         self._metrics = metrics
         self._poll_seconds = settings.poll_seconds
-        self._breaker = CircuitBreaker(source.name, alive=(ReleaseError,))
+        self._breaker = CircuitBreaker(
+            source.name, alive=(ReleaseError,), observe=metrics.source_asked
+        )
         self._deadline = Deadline()
         self._rejected = {channel: Rejected() for channel in self._channels}
         self._woken = threading.Event()
@@ -95,14 +97,8 @@ class ModelStore:
 
     def dependencies(self) -> dict[str, Dependency]:
         """Return how the source and the releases were when they were last used."""
-        error = self._breaker.last_error
-        seconds = self._breaker.last_seconds
         found = {
-            self._source.name: Dependency(
-                "degraded" if error else "ok",
-                f"circuit {self._breaker.state}" + (f": {error}" if error else ""),
-                None if seconds is None else round(1000 * seconds, 3),
-            ),
+            self._source.name: self._breaker.dependency(),
             "model": self._state(self._channel) or Dependency("degraded", "nothing published"),
         }
         beside = {channel: self._state(channel) for channel in self._channels[1:]}

@@ -6,6 +6,7 @@ Read by msgspec and not by pydantic-settings, whose import alone costs a quarter
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -36,9 +37,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     releases: str = ".housing/storage/releases"
-    """Where releases are published: a folder. The prediction log goes there too.
+    """Where releases are published, and the prediction log and feedback go: a folder, or
+    `gs://bucket/folder` with the machine's credentials.
 
     Where the pipeline publishes them, below `HOUSING_HOME`, unless set."""
+    registry: str | None = None
+    """A model in MLflow's registry, `http://host:5000/housing-price`: its alias of the channel's
+    name is followed, and not the channel in the releases."""
     channel: str = "champion"
     state: Path = Path(".housing/service")
     """Folder of this machine's own state: the last good bundles, the segments of the log.
@@ -85,12 +90,23 @@ def from_environment(environ: Mapping[str, str | None] | None = None) -> Setting
         if text := (environ.get(PREFIX + field.name.upper()) or "").strip():
             given[field.name] = _convert(field, text)
     settings = Settings(**given)
+    _check_places(settings)
     if settings.environment == "production" and not settings.api_keys:
         raise SettingsError(
             f"{PREFIX}ENVIRONMENT is production, so {PREFIX}API_KEYS is needed: "
             "name:SHA-256 of the key, several separated by commas"
         )
     return settings
+
+
+def _check_places(settings: Settings) -> None:
+    """See that the places are of kinds that there are: a typing error is no outage."""
+    if not re.fullmatch(r"gs://[a-z0-9][a-z0-9._-]+(/.*)?|(?!\w+://).+", settings.releases):
+        raise SettingsError(
+            f"{PREFIX}RELEASES: {settings.releases} is neither a folder nor gs://bucket/folder"
+        )
+    if settings.registry and not re.fullmatch(r"https?://.+/[^/]+/?", settings.registry):
+        raise SettingsError(f"{PREFIX}REGISTRY: {settings.registry} is not http://host:5000/model")
 
 
 def _convert(field: msgspec.structs.FieldInfo, text: str) -> Any:

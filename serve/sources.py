@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import stamina
 
@@ -13,9 +13,14 @@ from housing_ml.releases import (
     Release,
     ReleaseError,
     ReleaseStorage,
+    Versioned,
     fetch_bundle,
     read_channels,
 )
+
+if TYPE_CHECKING:
+    from serve.circuit_breaker import CircuitBreaker
+    from serve.settings import Settings
 
 
 class Source(Protocol):
@@ -52,6 +57,45 @@ class ReleaseChannels:
         return fetch_bundle(self._storage, release.bundle)
 
 
+class GuardedStorage:
+    """A release storage that requests wait for: while it fails, they are told so at once."""
+
+    def __init__(self, storage: ReleaseStorage, breaker: CircuitBreaker) -> None:
+        self._storage = storage
+        self._breaker = breaker
+
+    def read(self, name: str) -> Versioned | None:
+        """Return the object, or None when there is none."""
+        return self._breaker.call(lambda: self._storage.read(name))
+
+    def write(self, name: str, content: bytes, *, if_generation: int | None = None) -> int:
+        """Write all of it or nothing, and return the new generation."""
+        return self._breaker.call(
+            lambda: self._storage.write(name, content, if_generation=if_generation)
+        )
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of the objects directly in a folder, sorted."""
+        return self._breaker.call(lambda: self._storage.names(folder))
+
+    def folders(self, folder: str) -> list[str]:
+        """Return the names of the folders directly in a folder, sorted."""
+        return self._breaker.call(lambda: self._storage.folders(folder))
+
+
 def open_storage(place: str) -> ReleaseStorage:
-    """Return the release storage at `place`: a folder."""
+    """Return the release storage at `place`: a folder, or `gs://bucket/folder`."""
+    if place.startswith("gs://"):
+        from serve.gcs import HttpBucket  # noqa: PLC0415 - an HTTP client, for who needs it
+
+        return HttpBucket(place)
     return LocalReleases(Path(place))
+
+
+def open_source(settings: Settings, storage: ReleaseStorage) -> Source:
+    """Return the source that the settings name: MLflow's registry, or the storage's channels."""
+    if settings.registry:
+        from serve.registry import RegistryAlias  # noqa: PLC0415 - see above
+
+        return RegistryAlias(settings.registry, settings.channel)
+    return ReleaseChannels(storage)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BUCKET = "housing"
+_TOKENS = {"/token", "/computeMetadata/v1/instance/service-accounts/default/token"}
 Kind = Literal["away", "reset", "truncated", "slow", "unauthorized", "answer lost"]
 
 
@@ -134,7 +135,7 @@ class _Handler(RequestHandler):  # type: ignore[misc]  # the package has no type
         super().__init__(emulator.storage, *args)
 
     def _handle(self) -> None:
-        if self.path == "/token":
+        if self.path in _TOKENS:
             self._give_token()
             return
         kind = self.emulator.fault(f"{self.command} {self.path}")

@@ -57,6 +57,21 @@ def test_the_pause_doubles_up_to_its_limit() -> None:
         failed(breaker, 1)
 
 
+def test_one_of_many_callers_tries_a_source_when_the_pause_is_over() -> None:
+    clock = Clock()
+    breaker = CircuitBreaker("storage", clock=clock)
+    failed(breaker, 3)
+    clock.now += 2
+
+    def another_caller_comes() -> int:
+        with pytest.raises(CircuitOpenError):
+            breaker.call(fail)
+        return 1
+
+    assert breaker.call(another_caller_comes) == 1
+    assert breaker.state == "closed"
+
+
 def test_an_error_that_shows_the_source_alive_is_told_and_opens_nothing() -> None:
     breaker = CircuitBreaker("storage", alive=(KeyError,))
     for _ in range(9):

@@ -165,6 +165,8 @@ def test_settings_come_from_the_environment_and_places_from_the_home_folder() ->
         ("ENVIRONMENT", "staging"),
         ("API_KEYS", "shop:plain-text-key"),
         ("POLL_SECONDS", "-1"),
+        ("RELEASES", "s3://housing/releases"),
+        ("REGISTRY", "mlflow:5000"),
     ],
 )
 def test_a_setting_that_does_not_fit_is_named(name: str, value: str) -> None:

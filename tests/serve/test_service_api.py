@@ -102,7 +102,12 @@ def test_health_says_alive_ready_and_how_each_dependency_is(service: Service) ->
     assert service.client.get("/health").json() == ready
     deep = service.deep()
     assert deep["status"] == "ok"
-    assert deep["dependencies"].keys() == {"release storage", "model", "prediction log"}
+    assert deep["dependencies"].keys() == {
+        "release storage",
+        "model",
+        "feedback storage",
+        "prediction log",
+    }
     assert deep["dependencies"]["release storage"]["milliseconds"] > 0
 
 
