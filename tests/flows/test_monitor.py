@@ -104,8 +104,9 @@ def test_an_alert_is_reported_shown_and_announced_once(
     assert events[0]["resource"]["prefect.resource.id"] == "housing.model.champion"
     assert "median_income" in str(events[0]["payload"])
 
-    keys = {item["key"] for item in found(prefect_server, "artifacts", {})}
-    assert {"summary", "drift", "live-error", "retraining", "figure-drift"} <= keys
+    shown = {"summary", "drift", "live-error", "retraining", "figure-drift"}
+    flow = {"flows": {"name": {"any_": ["monitor"]}}}
+    assert shown <= {item["key"] for item in found(prefect_server, "artifacts", flow)}
     page = (Settings().reports_path / "monitor" / "report.html").read_text()
     assert headline(report) in page
     assert page.count("data:image/png") == 2
