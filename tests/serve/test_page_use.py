@@ -1,0 +1,252 @@
+"""The pages as people use them, in a real browser: mouse, keyboard, phone, light and dark."""
+
+from __future__ import annotations
+
+import csv
+import re
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from housing_ml.contract import COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+    from tests.serve.conftest import Service
+
+SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+PATIENCE_MILLISECONDS = 20_000
+LIGHT_BYTES = 400_000
+MINUS = "\N{MINUS SIGN}"
+expect.set_options(timeout=PATIENCE_MILLISECONDS)
+
+
+@pytest.fixture
+def visit(browser: Browser, service: Service) -> Iterator[Callable[..., Page]]:
+    """Opens a page of the service; a word on its console, or a request elsewhere, is a failure."""
+    complaints: list[str] = []
+    contexts = []
+
+    def visit(path: str = "/", size: str = "desktop") -> Page:
+        width, height = SIZES[size]
+        context = browser.new_context(viewport={"width": width, "height": height}, locale="en-US")
+        context.set_default_timeout(PATIENCE_MILLISECONDS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: _listen(said.text, complaints))
+        page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+        page.on("request", lambda request: _stay(request.url, service.url, complaints))
+        page.goto(service.url + path)
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def _listen(said: str, complaints: list[str]) -> None:
+    # Chromium writes each refusal of the service there too, where the page has an answer to it.
+    if not said.startswith("Failed to load resource: the server responded with a status of 400"):
+        complaints.append(f"console: {said}")
+
+
+def _stay(url: str, home: str, complaints: list[str]) -> None:
+    if not url.startswith((home, "blob:")):
+        complaints.append(f"left the service: {url}")
+
+
+def ready(page: Page) -> Page:
+    """Wait for the form and the map."""
+    expect(page.locator("#map-legend")).to_contain_text("orange")
+    return page
+
+
+def money(text: str) -> int:
+    return int(re.sub(r"[^\d]", "", text))
+
+
+def price(page: Page) -> int:
+    expect(page.locator(".money")).to_be_visible()
+    return money(page.locator(".money").inner_text())
+
+
+def test_a_person_fills_the_form_and_sees_price_interval_and_reasons(
+    visit: Callable[..., Page], service: Service
+) -> None:
+    page = ready(visit())
+    page.get_by_label("Median income").fill("9.5")
+    page.get_by_label("Ocean proximity").select_option("NEAR OCEAN")
+    page.get_by_role("button", name="Price it").click()
+    shown = price(page)
+
+    sent = {name: page.locator(f"#{name}").input_value() for name in COLUMNS if name != COLUMNS[-1]}
+    place = {name: float(value) for name, value in sent.items()} | {COLUMNS[-1]: "NEAR OCEAN"}
+    answer = service.predict([place]).json()["predictions"][0]
+    assert shown == round(answer["predicted_price"])
+    interval = page.locator(".money + p").inner_text()
+    lower, upper = (money(part) for part in interval.partition(" for ")[0].split(" to "))
+    assert lower <= shown <= upper
+    reasons = page.locator("#result td.number").all_inner_texts()
+    base = money(page.locator("#result caption").inner_text().partition(", the")[0])
+    signed = [-money(text) if text.startswith(MINUS) else money(text) for text in reasons]
+    assert base + sum(signed) == pytest.approx(shown, abs=len(reasons) + 1)
+
+
+def test_a_value_that_breaks_the_contract_is_said_at_its_field_and_mended(
+    visit: Callable[..., Page],
+) -> None:
+    page = ready(visit())
+    income = page.get_by_label("Median income")
+    income.fill("-3")
+    page.get_by_role("button", name="Price it").click()
+    expect(income).to_have_attribute("aria-invalid", "true")
+    expect(income).to_be_focused()
+    expect(page.locator("#median_income-help")).to_contain_text("0")
+    expect(page.locator("#result")).to_contain_text("median_income")
+    income.fill("3")
+    expect(income).to_have_attribute("aria-invalid", "false")
+    page.get_by_role("button", name="Price it").click()
+    assert price(page) > 0
+
+
+def test_a_click_on_the_map_fills_in_the_place_and_what_is_typical_there(
+    visit: Callable[..., Page],
+) -> None:
+    page = ready(visit())
+    before = page.get_by_label("Median income").input_value()
+    box = page.locator("#map").bounding_box()
+    assert box is not None
+    page.locator("#map").click(position={"x": box["width"] * 0.62, "y": box["height"] * 0.83})
+
+    expect(page.locator("#map-place")).to_contain_text("houses nearby at about $")
+    assert price(page) > 0
+    north = float(page.get_by_label("Latitude").input_value())
+    west = float(page.get_by_label("Longitude").input_value())
+    assert 32 < north < 36
+    assert -121 < west < -115
+    assert page.get_by_label("Median income").input_value() != before
+
+
+def test_the_slider_tells_what_another_value_would_be_worth(visit: Callable[..., Page]) -> None:
+    page = ready(visit())
+    page.get_by_role("button", name="Price it").click()
+    slider, told = page.locator("#slider"), page.locator("#slider-price")
+    expect(told).to_contain_text("$")
+    slider.fill("0")
+    poor = money(told.inner_text().partition(": ")[2])
+    slider.fill("40")
+    rich = money(told.inner_text().partition(": ")[2])
+    assert rich > poor
+    page.get_by_label("Vary").select_option("housing_median_age")
+    expect(told).not_to_contain_text(f"{rich:,}")
+    slider.fill("0")
+    expect(told).to_contain_text("1: $")
+
+
+def test_a_csv_file_is_priced_with_progress_errors_by_row_and_a_download(
+    visit: Callable[..., Page], instances: list[dict[str, Any]], service: Service, tmp_path: Path
+) -> None:
+    rows = [dict(row) for row in instances[:1500]]
+    rows[3]["median_income"] = -1
+    rows[1200]["ocean_proximity"] = 'MOON, "dark side"'
+    with (tmp_path / "places.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    page = ready(visit())
+    page.get_by_label("CSV file").set_input_files(tmp_path / "places.csv")
+
+    expect(page.locator("#progress-text")).to_have_text("1,498 rows priced, 2 not.")
+    assert page.locator("#progress").evaluate("bar => bar.value") == 1
+    faults = page.locator("#batch-errors tr").all_inner_texts()
+    assert [fault.split()[:2] for fault in faults] == [
+        ["4", "median_income"],
+        ["1201", "ocean_proximity"],
+    ]
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Download the priced file").click()
+    assert started.value.suggested_filename == "places-priced.csv"
+    with started.value.path().open(newline="") as file:
+        priced = list(csv.DictReader(file))
+    assert len(priced) == len(rows)
+    assert priced[3]["predicted_price"] == ""
+    assert priced[1200]["ocean_proximity"] == rows[1200]["ocean_proximity"]
+    answer = service.predict(rows[:1]).json()["predictions"][0]
+    assert float(priced[0]["predicted_price"]) == pytest.approx(answer["predicted_price"], abs=0.01)
+
+
+def test_a_file_without_the_contracts_columns_is_refused_with_their_names(
+    visit: Callable[..., Page], tmp_path: Path
+) -> None:
+    (tmp_path / "wrong.csv").write_text("longitude,latitude\n-120,37\n")
+    page = ready(visit())
+    page.get_by_label("CSV file").set_input_files(tmp_path / "wrong.csv")
+
+    expect(page.locator("#progress-text")).to_contain_text("lacks housing_median_age, total_rooms")
+    expect(page.get_by_role("link", name="Download")).to_be_hidden()
+
+
+def test_all_of_it_can_be_done_with_the_keyboard(visit: Callable[..., Page]) -> None:
+    page = ready(visit())
+    reached: list[str] = []
+    while "file" not in reached:
+        page.keyboard.press("Tab")
+        focused = page.evaluate("document.activeElement.id || document.activeElement.textContent")
+        assert focused not in reached, "the focus went round without reaching the file"
+        reached.append(focused)
+        if focused == "map":
+            page.keyboard.press("ArrowDown")
+            page.keyboard.press("ArrowRight")
+            page.keyboard.press("Enter")
+            assert price(page) > 0
+            expect(page.get_by_label("Latitude")).to_have_value("37.78")
+            expect(page.locator("#map")).to_be_focused()
+        if focused == "Price it":
+            page.keyboard.press("Enter")
+            expect(page.locator("#what-if")).to_be_visible()
+        if focused == "slider":
+            before = page.locator("#slider-price").inner_text()
+            page.keyboard.press("ArrowRight")
+            expect(page.locator("#slider-price")).not_to_have_text(before)
+    assert [name for name in reached if name in COLUMNS] == list(COLUMNS)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("path", ["/", "/operators"])
+def test_both_pages_are_accessible_and_fit_in_light_and_dark(
+    visit: Callable[..., Page], screenshots: Path, path: str, size: str
+) -> None:
+    page = visit(path, size=size)
+    if path == "/":
+        ready(page).get_by_role("button", name="Price it").click()
+        expect(page.locator("#slider-price")).to_contain_text("$")
+    else:
+        expect(page.locator("#summary")).to_contain_text("is the champion")
+
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        picture = f"{path.strip('/') or 'house'}-{size}-{scheme}.png"
+        page.screenshot(path=screenshots / picture, full_page=True)
+        found = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}})
+        assert found.violations_count == 0, found.generate_report()
+        assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
+        background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        darkest = min(int(part) for part in re.findall(r"\d+", background)[:3])
+        assert (darkest > 128) == (scheme == "light")
+
+
+def test_the_page_is_light_enough_to_be_there_at_once(visit: Callable[..., Page]) -> None:
+    page = ready(visit())
+    sizes = page.evaluate(
+        "performance.getEntriesByType('resource').map((one) => [one.name, one.decodedBodySize])"
+    )
+    assert sum(size for _, size in sizes) < LIGHT_BYTES, sizes
