@@ -52,13 +52,16 @@ def the_bundle() -> Bundle:
 def write_rows(golden: Matrix, rows: int, path: Path) -> None:
     """Write a Parquet file of `rows` made-up block groups."""
     generator = np.random.default_rng(0)
-    with pq.ParquetWriter(path, _table(golden[:1], generator).schema) as writer:
+    with pq.ParquetWriter(path, make_table(golden[:1], generator).schema) as writer:
         for start in range(0, rows, 100_000):
             count = min(100_000, rows - start)
-            writer.write_table(_table(golden[generator.integers(0, len(golden), count)], generator))
+            writer.write_table(
+                make_table(golden[generator.integers(0, len(golden), count)], generator)
+            )
 
 
-def _table(raw: Matrix, generator: np.random.Generator) -> pa.Table:
+def make_table(raw: Matrix, generator: np.random.Generator) -> pa.Table:
+    """Return block groups like the raw rows, each moved a little and some without bedrooms."""
     rooms, bedrooms = COLUMNS.index("total_rooms"), COLUMNS.index("total_bedrooms")
     missing = generator.random(len(raw)) < MISSING_SHARE
     raw = np.where(np.isnan(raw), raw[:, [rooms]] / 5, raw)
