@@ -18,6 +18,7 @@ import structlog
 
 from housing_ml.bundle import Bundle, BundleError
 from housing_ml.releases import Release, ReleaseError
+from serve import memory
 from serve.circuit_breaker import CircuitBreaker, CircuitOpenError
 from serve.deadline import Deadline
 from serve.loaded_model import LoadedModel, Rejected, check_signature, proven
@@ -38,6 +39,9 @@ _FIRST_LOOK_SECONDS = 1.0
 _LATEST_SECONDS = 5.0
 _FETCH_SECONDS = 60.0
 """A source that takes longer for one answer has failed."""
+
+_HELD_SECONDS = 2.0
+"""After this time no request holds a model that was unloaded, and its memory can go."""
 
 _CHAMPION = "champion"
 _TRIALS = ("canary", "shadow")
@@ -63,6 +67,7 @@ class ModelStore:
         self._channels = (_CHAMPION, *_TRIALS) if self._channel == _CHAMPION else (self._channel,)
         self._beside: dict[str, LoadedModel] = {}
         self._trials = trials
+        self._unloaded_at: float | None = None
         self._keys = settings.public_keys
         self._source = source
         self._last_good = last_good
@@ -142,6 +147,9 @@ class ModelStore:
 
     def _renew(self, releases: Mapping[str, Release]) -> None:
         """End the trials that are over, then load what is new: the champion first."""
+        if self._unloaded_at and time.monotonic() - self._unloaded_at > _HELD_SECONDS:
+            self._unloaded_at = None
+            memory.give_back()
         models = [self.current, *self._beside.values()]
         at_hand = {model.release.bundle: model.bundle for model in models if model}
         for channel in self._channels[1:]:
@@ -158,6 +166,7 @@ class ModelStore:
     def _end(self, channel: str) -> None:
         ended = self._beside.pop(channel, None)
         if ended:
+            self._unloaded_at = time.monotonic()
             self._metrics.model.labels(ended.version, channel).set(0)
             self._trials.follow(self.current, self._beside)
             logger.info("trial_ended", channel=channel, version=ended.version)
@@ -220,5 +229,6 @@ class ModelStore:
         self._rejected[model.channel].clear()
         self._metrics.reloads.labels("loaded").inc()
         if before:
+            self._unloaded_at = time.monotonic()
             self._metrics.model.labels(before.version, model.channel).set(0)
         self._metrics.model.labels(model.version, model.channel).set(1)

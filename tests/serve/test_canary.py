@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tests.serve.conftest import Models, Service
 
 SHARE = 0.3
+MEGABYTES = 200
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +169,23 @@ def test_known_prices_of_both_are_counted(
     until(lambda: seen(home).canary.feedback.count + seen(home).champion.feedback.count == 40)
     assert seen(home).canary.feedback.mean == pytest.approx(0.25)
     assert seen(home).champion.feedback.mean == pytest.approx(0.1)
+
+
+def test_three_models_at_once_stay_within_the_budget_of_memory(
+    home: Home,
+    service: Service,
+    canary: Callable[..., None],
+    models: Models,
+    instances: list[dict[str, Any]],
+) -> None:
+    canary(models.second.bundle, "2", 0.5)
+    home.try_out("shadow", models.second.bundle, "2")
+    until(lambda: service.deep()["dependencies"]["shadow"]["state"] == "ok")
+    for _ in range(10):
+        assert service.predict(instances[:1000]).status_code == 200
+    assert service.resident_megabytes < MEGABYTES
+    stop(home.releases, "shadow", why="the test is over", by="test")
+    until(lambda: "shadow" not in service.deep()["dependencies"])
 
 
 @pytest.mark.parametrize("fault", [raising, hanging])

@@ -1,0 +1,116 @@
+"""Trials in one process: nothing is kept of those that are over, and one that goes on is left."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from housing_ml.bundle import Bundle
+from housing_ml.contract import BlockGroup
+from housing_ml.releases import LocalReleases, Release, TrainingData, now
+from serve.lane import Lane, LaneFullError
+from serve.loaded_model import LoadedModel
+from serve.metrics import Metrics
+from serve.trials import Trials
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.serve.conftest import Models
+
+
+def loaded(bundle: Bundle, channel: str, version: str = "1") -> LoadedModel:
+    release = Release(
+        version=version,
+        bundle=bundle.digest,
+        model="histogram_gradient_boosting",
+        metrics={},
+        data=TrainingData(digest="d", rows=1, synthetic=False),
+        share=0.5 if channel == "canary" else None,
+        promoted_at=now(),
+        promoted_by="test",
+        reason="test",
+    )
+    return LoadedModel.now(bundle, release, channel, "test")
+
+
+@pytest.fixture
+def trials(tmp_path: Path) -> Trials:
+    return Trials(LocalReleases(tmp_path), None, Metrics())
+
+
+@pytest.fixture
+def champion(models: Models) -> LoadedModel:
+    return loaded(models.first.bundle, "champion")
+
+
+def test_a_bundle_is_let_go_when_its_trials_are_over(
+    trials: Trials, champion: LoadedModel, models: Models, instances: list[dict[str, Any]]
+) -> None:
+    bundle = Bundle(models.second.bundle.files())
+    beside = {name: loaded(bundle, name, "2") for name in ("canary", "shadow")}
+    trials.follow(champion, beside)
+    assert trials.canary
+    assert trials.shadow
+    priced = asyncio.run(trials.canary.price([BlockGroup(**row) for row in instances[:3]]))
+    assert priced
+    trials.shadow.offer(["a", "b", "c"], priced.raw, priced.prediction)
+    held = weakref.ref(bundle)
+
+    trials.close()
+    del bundle, beside, priced
+    deadline = time.monotonic() + 10
+    while gc.collect() >= 0 and held() is not None:
+        assert time.monotonic() < deadline, "something keeps the bundle"
+        time.sleep(0.05)
+
+
+def test_a_trial_that_goes_on_is_left_alone_and_a_new_champion_makes_a_new_one(
+    trials: Trials, champion: LoadedModel, models: Models
+) -> None:
+    canary = loaded(models.second.bundle, "canary", "2")
+    trials.follow(champion, {"canary": canary})
+    first = trials.canary
+    trials.follow(champion, {"canary": canary, "shadow": loaded(models.second.bundle, "shadow")})
+    assert trials.canary is first
+    trials.follow(loaded(models.second.bundle, "champion", "3"), {"canary": canary})
+    assert trials.canary is not first
+    assert trials.shadow is None
+    trials.follow(None, {"canary": canary})
+    assert trials.canary is None
+
+
+def test_a_lane_waits_only_so_long_and_takes_only_so_many() -> None:
+    asyncio.run(_use_a_lane())
+
+
+async def _use_a_lane() -> None:
+    lane = Lane("test", threads=1, most=2)
+    assert await lane.call(lambda: 42, seconds=5) == 42
+    with pytest.raises(ZeroDivisionError):
+        await lane.call(lambda: 1 // 0, seconds=5)
+    go_on = threading.Event()
+    hanging = [asyncio.create_task(lane.call(go_on.wait, seconds=0.1)) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(LaneFullError):
+        await lane.call(lambda: 42, seconds=5)
+    found = await asyncio.gather(*hanging, return_exceptions=True)
+    assert [type(error) for error in found] == [TimeoutError, TimeoutError]
+    with pytest.raises(LaneFullError):  # it still hangs
+        await lane.call(lambda: 42, seconds=5)
+    go_on.set()
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                assert await lane.call(lambda: 42, seconds=5) == 42
+            except LaneFullError:
+                await asyncio.sleep(0.01)
+            else:
+                break
+    lane.close()
