@@ -9,6 +9,7 @@ from prefect.events import emit_event
 from housing_ml.artifacts import show_report
 from housing_ml.atomic import write_atomically
 from housing_ml.monitoring import figures
+from housing_ml.monitoring.evidently_page import evidently_page
 from housing_ml.monitoring.summary import headline, page, summary, tables
 
 if TYPE_CHECKING:
@@ -44,7 +45,11 @@ def publish(
     stamp = f"{report.at:%Y%m%dT%H%M%SZ}"
     storage.write(f"monitoring/reports/{stamp}.json", report.model_dump_json().encode())
     storage.write(f"monitoring/reports/{stamp}.html", html)
-    write_atomically(settings.reports_path / "monitor" / "report.html", html)
+    folder = settings.reports_path / "monitor"
+    write_atomically(folder / "report.html", html)
+    other = evidently_page(report, config, storage)
+    if other:
+        write_atomically(folder / "evidently.html", other)
     named = {name.lower().replace(" ", "_"): rows for name, rows in tables(report).items() if rows}
     show_report(summary(report), named, drawn)
 
