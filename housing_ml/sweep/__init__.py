@@ -13,7 +13,7 @@ TrialOutcome = Literal["complete", "pruned", "failed"]
 
 
 class SweepError(HousingError, RuntimeError):
-    """A sweep without a single successful trial."""
+    """A sweep that cannot run, or without a single successful trial."""
 
 
 class Trial(BaseModel):
@@ -40,3 +40,8 @@ class SweepResult(BaseModel):
     best_wmape: float | None = Field(description="Cross-validated; none when nothing was tried.")
     trials: tuple[Trial, ...] = Field(description="In the order of their numbers.")
     resumed: int = Field(ge=0, description="Trials that were in the study before.")
+    driver: Literal["optuna", "wandb"] = Field(
+        default="optuna", description="What proposed the trials."
+    )
+    study: str = Field(default="", description="Its name in the sweeps' database.")
+    stopped: str = Field(default="", description="Why no further trial was started.")

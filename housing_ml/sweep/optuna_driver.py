@@ -1,54 +1,71 @@
-"""A sweep that Optuna drives in this process: seeded, resumable, stopped fold by fold."""
+"""A sweep that Optuna drives: seeded, resumable, with any number of workers and machines.
+
+This process proposes the trials and keeps their records; where they run is the workers' business.
+"""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from time import perf_counter
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from statistics import fmean
+from time import perf_counter, sleep
 from typing import TYPE_CHECKING
 
 import numpy as np
-import optuna
-from optuna.distributions import FloatDistribution, IntDistribution
-from optuna.pruners import MedianPruner
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 
-from housing_ml.sweep import SweepError, SweepResult, Trial
+from housing_ml.sweep import SweepResult
+from housing_ml.sweep.stopping import counted, stop_reason
+from housing_ml.sweep.study import (
+    STATES,
+    finished,
+    heartbeat,
+    open_study,
+    sweep_result,
+    take_over,
+    trial_number,
+)
+from housing_ml.sweep.trials import pruning_limits
+from housing_ml.sweep.workers import open_workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
-    from optuna.distributions import BaseDistribution
+    import optuna
+    from optuna.trial import FrozenTrial
 
     from housing_ml.config import Parameters
-    from housing_ml.sweep import TrialOutcome
+    from housing_ml.sweep import Trial
     from housing_ml.sweep.objective import Objective
     from housing_ml.sweep.space import Range
+    from housing_ml.sweep.trials import Evaluate
 
-_STATES: dict[TrialOutcome, TrialState] = {
-    "complete": TrialState.COMPLETE,
-    "pruned": TrialState.PRUNED,
-    "failed": TrialState.FAIL,
-}
 _RANDOM_TRIALS = 4
 """Trials before TPE has something to learn from; the first of them has the parameters to beat."""
+_POLLING_SECONDS = 1.0
 
 
-def sweep(objective: Objective, storage: str | None = None, name: str = "sweep") -> SweepResult:
-    """Search the objective's space until its config's trials or minutes are used up.
+def sweep(
+    objective: Objective,
+    storage: str | None = None,
+    name: str = "sweep",
+    workers: Callable[[Objective], AbstractContextManager[Evaluate]] = open_workers,
+) -> SweepResult:
+    """Search the objective's space until its config's budget or patience is used up.
 
-    The first trial has the parameters to beat. What a later one proposes depends on the seed and
-    the finished trials only, so that an interrupted sweep goes on as if it had not been.
+    The first trial has the parameters to beat. With one worker, what a later one proposes depends
+    on the seed and the finished trials only; with several, also on the order in which trials end.
 
     Args:
         objective: what to lower.
         storage: Optuna's database URL, such as "sqlite:////absolute/path.db"; none: in memory.
         name: of the study. The same name in the same storage resumes, so it must hold a digest of
-            all that shapes a trial: `Objective.digest`. One process at a time may run it: trials
-            that are found running are taken for interrupted.
+            all that shapes a trial: `Objective.digest`.
+        workers: opens what runs the trials.
 
     Raises:
-        SweepError: when every trial failed.
+        SweepError: when no trial succeeded, or another process is at the same SQLite study.
     """
     if not objective.config.trials:
         return SweepResult(
@@ -58,101 +75,88 @@ def sweep(objective: Objective, storage: str | None = None, name: str = "sweep")
             trials=(),
             resumed=0,
         )
-    with _study(storage, name) as study:
-        resumed = len(_finished(study))
-        deadline = perf_counter() + 60 * objective.config.minutes
-        for done in range(resumed, objective.config.trials):
-            if done and perf_counter() > deadline:
-                break
-            _try_next(study, objective, done)
-        return _result(study, objective, resumed)
+    with open_study(storage, name, objective.point) as study:
+        resumed = len(finished(study))
+        with (
+            workers(objective) as evaluate,
+            ThreadPoolExecutor(objective.config.workers) as threads,
+        ):
+            stopped = _Search(study, objective, evaluate, threads).run()
+        return sweep_result(study, objective, resumed, stopped)
 
 
-@contextmanager
-def _study(storage: str | None, name: str) -> Iterator[optuna.Study]:
-    """Open the study, give up the trials that a dead process left, and close the database."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    database = optuna.storages.RDBStorage(storage) if storage else None
-    try:
-        study = optuna.create_study(
-            storage=database,
-            study_name=name,
-            load_if_exists=True,
-            pruner=MedianPruner(n_startup_trials=_RANDOM_TRIALS),
+class _Search:
+    """One session of a study: keeps the workers busy until there is a reason to stop."""
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        objective: Objective,
+        evaluate: Evaluate,
+        threads: ThreadPoolExecutor,
+    ) -> None:
+        self._study = study
+        self._objective = objective
+        self._evaluate = evaluate
+        self._threads = threads
+        self._running: dict[Future[Trial], optuna.Trial] = {}
+        self._ours: set[int] = set()
+
+    def run(self) -> str:
+        """Return why it stopped, when all trials that started here have ended."""
+        config, start = self._objective.config, perf_counter()
+        while True:
+            take_over(self._study)
+            known = self._study.get_trials(deepcopy=False)
+            ended = finished(self._study)
+            minutes = (perf_counter() - start) / 60
+            reason = stop_reason(config, ended, self._ours, minutes)
+            active = sum(trial.state == TrialState.RUNNING for trial in known)
+            room = config.trials - len(counted(ended, self._ours)) - active
+            if not reason:
+                limits = pruning_limits(ended, config.folds)
+                for _ in range(min(room, config.workers - len(self._running))):
+                    self._start(known, limits)
+            if self._running:
+                self._collect()
+            elif reason:
+                return reason
+            else:
+                sleep(_POLLING_SECONDS)  # other machines run the last trials
+
+    def _start(self, known: Sequence[FrozenTrial], limits: tuple[float, ...]) -> None:
+        trial = self._study.ask()
+        number = trial_number(known, trial.number)
+        self._ours.add(number)
+        seed = np.random.SeedSequence([self._objective.config.seed, number]).generate_state(1)
+        self._study.sampler = TPESampler(
+            seed=int(seed[0]), n_startup_trials=_RANDOM_TRIALS, constant_liar=True
         )
-        for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
-            study.tell(trial.number, state=TrialState.FAIL)
-        yield study
-    finally:
-        if database:
-            database.remove_session()
-            database.engine.dispose()
+        point: Parameters = {
+            name: _suggest(trial, name, dimension)
+            for name, dimension in self._objective.space.dimensions.items()
+        }
+        future = self._threads.submit(self._run, trial, number, point, limits)
+        self._running[future] = trial
+
+    def _run(
+        self, trial: optuna.Trial, number: int, point: Parameters, limits: tuple[float, ...]
+    ) -> Trial:
+        with heartbeat(self._study, trial):
+            return self._evaluate(number, {**self._objective.start, **point}, limits)
+
+    def _collect(self) -> None:
+        done, _ = wait(self._running, return_when=FIRST_COMPLETED)
+        for future in done:
+            trial, record = self._running.pop(future), future.result()
+            if record.state == "pruned":
+                trial.report(fmean(record.fold_wmapes), len(record.fold_wmapes))
+            trial.set_user_attr("record", record.model_dump(mode="json"))
+            self._study.tell(trial, record.wmape, STATES[record.state])
 
 
-def _finished(study: optuna.Study) -> tuple[Trial, ...]:
-    """Return the finished trials, which carry their record; an interrupted one has none."""
-    attributes = (trial.user_attrs for trial in study.get_trials(deepcopy=False))
-    return tuple(Trial.model_validate(has["record"]) for has in attributes if "record" in has)
-
-
-def _try_next(study: optuna.Study, objective: Objective, number: int) -> None:
-    proposed = _propose(study, objective, number)
-    record = _run(proposed, objective, number)
-    proposed.set_user_attr("record", record.model_dump(mode="json"))
-    study.tell(proposed, record.wmape, _STATES[record.state])
-
-
-def _propose(study: optuna.Study, objective: Objective, number: int) -> optuna.Trial:
-    if not number and not study.get_trials(deepcopy=False, states=[TrialState.WAITING]):
-        study.enqueue_trial(objective.point)
-    seed = np.random.SeedSequence([objective.config.seed, number]).generate_state(1)
-    study.sampler = TPESampler(seed=int(seed[0]), n_startup_trials=_RANDOM_TRIALS)
-    dimensions = objective.space.dimensions
-    return study.ask({name: _distribution(part) for name, part in dimensions.items()})
-
-
-def _run(proposed: optuna.Trial, objective: Objective, number: int) -> Trial:
-    parameters: Parameters = {**objective.start, **proposed.params}
-    start = perf_counter()
-    wmapes: list[float] = []
-    state: TrialOutcome = "complete"
-    reason = ""
-    try:
-        for wmape in objective.fold_wmapes(parameters):
-            wmapes.append(wmape)
-            proposed.report(float(np.mean(wmapes)), step=len(wmapes))
-            if len(wmapes) < objective.config.folds and proposed.should_prune():
-                state = "pruned"
-                break
-    except Exception as error:  # noqa: BLE001 - whatever it is belongs to this trial's record
-        state, reason = "failed", f"{type(error).__name__}: {error}"
-    return Trial(
-        number=number,
-        parameters=parameters,
-        state=state,
-        wmape=float(np.mean(wmapes)) if state == "complete" else None,
-        fold_wmapes=tuple(wmapes),
-        seconds=perf_counter() - start,
-        reason=reason,
-    )
-
-
-def _distribution(dimension: Range) -> BaseDistribution:
+def _suggest(trial: optuna.Trial, name: str, dimension: Range) -> float:
     if dimension.kind == "integer":
-        return IntDistribution(int(dimension.low), int(dimension.high), log=dimension.log)
-    return FloatDistribution(dimension.low, dimension.high, log=dimension.log)
-
-
-def _result(study: optuna.Study, objective: Objective, resumed: int) -> SweepResult:
-    trials = _finished(study)
-    complete = [trial for trial in trials if trial.wmape is not None]
-    if not complete:
-        raise SweepError(f"all {len(trials)} trials failed; the first one: {trials[0].reason}")
-    best = min(complete, key=lambda trial: trial.wmape or 0)
-    return SweepResult(
-        model=objective.model,
-        best_parameters=best.parameters,
-        best_wmape=best.wmape,
-        trials=trials,
-        resumed=resumed,
-    )
+        low, high = int(dimension.low), int(dimension.high)
+        return trial.suggest_int(name, low, high, log=dimension.log)
+    return trial.suggest_float(name, dimension.low, dimension.high, log=dimension.log)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,10 +12,13 @@ from hypothesis import strategies as st
 
 from housing_ml.config import FeatureParameters, SweepConfig
 from housing_ml.contract import TARGET, to_matrix
-from housing_ml.sweep import SweepError
+from housing_ml.sweep import SweepError, Trial
 from housing_ml.sweep.objective import Objective
 from housing_ml.sweep.optuna_driver import sweep
 from housing_ml.sweep.space import SPACES, Range
+from housing_ml.sweep.stopping import counted, stop_reason
+from housing_ml.sweep.study import open_study
+from housing_ml.sweep.trials import pruning_limits, run_trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +93,9 @@ def test_a_failed_trial_keeps_its_reason_and_is_never_the_best(objective: Any) -
     assert [trial.state for trial in result.trials] == ["complete", *["failed"] * 4]
     assert {trial.reason for trial in result.trials[1:]} == {"ArithmeticError: too small"}
     assert result.best_parameters["alpha"] == 10.0
+    assert sweep(replace(faulty, config=SweepConfig(folds=2, trials=50))).stopped == (
+        "the last 5 trials failed: ArithmeticError: too small"
+    )
 
 
 def test_a_fault_common_to_all_trials_is_told(objective: Any) -> None:
@@ -102,6 +104,85 @@ def test_a_fault_common_to_all_trials_is_told(objective: Any) -> None:
 
     with pytest.raises(SweepError, match="all 5 trials failed"):
         sweep(broken)
+
+
+def test_a_fault_that_was_mended_is_forgotten(objective: Any, tmp_path: Path) -> None:
+    storage, mended = f"sqlite:///{tmp_path}/sweep.db", objective(trials=3)
+    broken = Objective(mended.raw[:1], mended.y[:1], mended.features, "ridge", {}, mended.config)
+    with pytest.raises(SweepError, match="all 3 trials failed"):
+        sweep(broken, storage, "one")
+
+    result = sweep(mended, storage, "one")
+
+    assert [trial.state for trial in result.trials] == ["failed"] * 3 + ["complete"] * 3
+
+
+def test_a_study_in_a_file_belongs_to_one_process_at_a_time(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path}/sweep.db"
+
+    with (
+        open_study(storage, "one", {"alpha": 1.0}),
+        pytest.raises(SweepError, match="HOUSING_OPTUNA_STORAGE"),
+        open_study(storage, "one", {"alpha": 1.0}),
+    ):
+        pass
+
+
+def test_a_clearly_poor_trial_ends_after_its_first_fold(objective: Any) -> None:
+    poor = objective(model="decision_tree", folds=3)
+
+    trial = run_trial(poor, 7, {"min_samples_leaf": 100}, limits=(0.01, 0.01))
+
+    assert (trial.state, trial.wmape, len(trial.fold_wmapes)) == ("pruned", None, 1)
+
+
+def trial(number: int, *fold_wmapes: float) -> Trial:
+    return Trial(
+        number=number,
+        parameters={},
+        state="complete" if fold_wmapes else "failed",
+        wmape=float(np.mean(fold_wmapes)) if fold_wmapes else None,
+        fold_wmapes=fold_wmapes,
+        seconds=1,
+        reason="" if fold_wmapes else "broken",
+    )
+
+
+def test_the_limit_of_a_fold_is_the_median_of_the_complete_trials_up_to_it() -> None:
+    trials = [trial(0, 0.1, 0.3, 0.2), trial(1), trial(2, 0.2, 0.2, 0.2), trial(3, 0.4, 0.2, 0.2)]
+
+    assert pruning_limits(trials, 3) == ()
+    assert pruning_limits([*trials, trial(4, 0.6, 0.4, 0.1)], 3) == pytest.approx((0.3, 0.25))
+
+
+@pytest.mark.parametrize(
+    ("config", "trials", "minutes", "expected"),
+    [
+        ({}, [0.2, 0.1, 0.3], 1, ""),
+        ({"trials": 3}, [0.2, 0.1, 0.3], 1, "3 trials are done"),
+        ({"minutes": 2}, [0.2], 2, "2 minutes are over"),
+        ({"minutes": 2}, [], 2, ""),
+        ({"patience": 2}, [0.2, 0.1, 0.3, 0.1], 1, "no better one in 2 trials"),
+        ({"patience": 2}, [0.2, 0.3, 0.1], 1, ""),
+        ({"patience": 0}, [0.1, 0.2, 0.3], 1, ""),
+        ({}, [0.1, None, None, None, None, None], 1, "the last 5 trials failed: broken"),
+        ({}, [None, None, None, None, 0.1], 1, ""),
+    ],
+)
+def test_a_sweep_ends_by_budget_by_patience_or_by_a_fault_of_all(
+    config: Any, trials: list[float | None], minutes: float, expected: str
+) -> None:
+    chosen = SweepConfig(**{"trials": 10} | config)
+    ended = [trial(n, *([] if value is None else [value])) for n, value in enumerate(trials)]
+
+    assert stop_reason(chosen, ended, range(len(ended)), minutes) == expected
+
+
+def test_failures_of_an_earlier_session_neither_end_a_sweep_nor_use_its_budget() -> None:
+    ended = [trial(n) for n in range(5)]
+
+    assert not stop_reason(SweepConfig(trials=5), ended, (), 0)
+    assert not counted(ended, ())
 
 
 def test_the_name_of_a_study_follows_from_all_that_shapes_a_trial_and_not_from_its_budget(
@@ -120,55 +201,6 @@ def test_the_name_of_a_study_follows_from_all_that_shapes_a_trial_and_not_from_i
 
     assert len(set(digests)) == len(digests)
     assert objective(trials=50, minutes=1).digest("a") == digests[0]
-
-
-_SCRIPT = """
-import sys, time
-import numpy as np
-from housing_ml.config import FeatureParameters, SweepConfig
-from housing_ml.sweep.objective import Objective
-from housing_ml.sweep.optuna_driver import sweep
-
-class Slow(Objective):
-    def fold_wmapes(self, parameters):
-        time.sleep(float(sys.argv[2]))
-        yield 0.1 / parameters["alpha"]
-
-config = SweepConfig(trials=6, folds=2)
-slow = Slow(np.ones((4, 9)), np.ones(4), FeatureParameters(), "ridge", {}, config)
-print(sweep(slow, sys.argv[1], "killed").model_dump_json())
-"""
-
-
-def test_a_killed_sweep_loses_no_finished_trial_and_tries_the_interrupted_one_again(
-    tmp_path: Path,
-) -> None:
-    import optuna  # noqa: PLC0415 - the others reach it through the driver
-
-    storage = f"sqlite:///{tmp_path}/sweep.db"
-    command = [sys.executable, "-c", _SCRIPT, storage]
-    process = subprocess.Popen([*command, "0.5"])
-    give_up = time.monotonic() + 60
-    done = 0
-    while done < 2 and time.monotonic() < give_up:
-        time.sleep(0.2)
-        try:
-            study = optuna.load_study(study_name="killed", storage=storage)
-            done = sum("record" in trial.user_attrs for trial in study.get_trials())
-            study._storage._backend.engine.dispose()
-        except Exception:  # noqa: BLE001, S112 - it is not there yet
-            continue
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-
-    found = subprocess.run([*command, "0"], capture_output=True, text=True, check=True).stdout
-
-    from housing_ml.sweep import SweepResult  # noqa: PLC0415
-
-    result = SweepResult.model_validate_json(found)
-    assert result.resumed >= 2
-    assert [trial.number for trial in result.trials] == list(range(6))
-    assert {trial.state for trial in result.trials} <= {"complete", "pruned"}
 
 
 @given(st.floats(1e-3, 1e3), st.floats(1.001, 1e3), st.floats(-1e4, 1e4), st.booleans())
