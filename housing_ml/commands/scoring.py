@@ -62,8 +62,8 @@ def score(source: str, target: str, *, verbose: Flag = False, as_json: Json = Fa
     return 0
 
 
-def serve(*, host: str = "127.0.0.1", port: int = 8000, workers: int = 1) -> int:
-    """Start the service on the champion.
+def serve(*, host: str | None = None, port: int | None = None, workers: int | None = None) -> int:
+    """Start the service on the champion; what is not given comes from `HOUSING_SERVE_*`.
 
     Args:
         host: Address to listen on.

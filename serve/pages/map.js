@@ -1,6 +1,6 @@
 /** A map of California drawn from training rows: price by colour, a cross for the chosen place. */
 
-import { ask, dollars } from "/assets/api.js";
+import { ask, dollars, element } from "/assets/api.js";
 
 const WEST = -124.6, EAST = -114, SOUTH = 32.4, NORTH = 42.1;
 const MARGIN = 8;
@@ -125,7 +125,8 @@ export function show({ longitude, latitude }) {
 /** Fetch the training rows and draw them. */
 export async function load() {
   places = await ask("/places");
-  document.getElementById("map-legend").textContent =
-    `Blue ${dollars.format(LOW)} or less, orange ${dollars.format(HIGH)} or more.`;
+  document.getElementById("map-legend").replaceChildren(
+    `Blue ${dollars.format(LOW)} or less`, element("span", { className: "scale" }),
+    `orange ${dollars.format(HIGH)} or more.`);
   draw();
 }

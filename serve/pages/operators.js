@@ -1,24 +1,12 @@
 /** What operators want to see: channels, health, traffic, the monitor, and what was decided. */
 
 import { ask, dollars, element, useKey } from "/assets/api.js";
+import { decisions, figures, rollbacks } from "/assets/decisions.js";
+import { monitor } from "/assets/monitor.js";
+import { percent, table, time } from "/assets/tables.js";
 
 const get = (id) => document.getElementById(id);
 const EVERY = 10_000; // milliseconds between two looks
-const percent = (share) => (share === undefined ? "" : `${(100 * share).toFixed(1)} %`);
-const time = (text) => (text ? new Date(text).toLocaleString() : "");
-
-/** A table in a frame that scrolls and can be reached with the keyboard. */
-function table(name, titles, rows) {
-  if (!rows.length) return element("p", { className: "quiet" }, "Nothing yet.");
-  const head = titles.map((title) => element("th", { scope: "col" }, title));
-  const body = rows.map(([first, ...others]) => element("tr", {},
-    element("th", { scope: "row" }, first), ...others.map((cell) => element("td", {}, cell ?? ""))));
-  const made = element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body));
-  const frame = element("div", { className: "scroll", tabIndex: 0 }, made);
-  frame.setAttribute("role", "group");
-  frame.setAttribute("aria-label", name);
-  return frame;
-}
 
 function channels(found) {
   const rows = Object.entries(found.channels).map(([name, { version, model, metrics, promoted_at: at, promoted_by: by, reason }]) => [
@@ -26,20 +14,6 @@ function channels(found) {
     percent(metrics.coverage), time(at), by, reason,
   ]);
   return table("Channels", ["channel", "version", "model", "RMSE", "MAPE", "coverage", "since", "by", "why"], rows);
-}
-
-/** The gate's checks of a decision, folded away. */
-function evidence({ evidence: { checks = [] } }) {
-  if (!checks.length) return "";
-  const rows = checks.map((check) => [`${check.code} ${check.title}`, check.verdict, check.reason]);
-  const failed = checks.filter((check) => check.verdict === "fail").length;
-  return element("details", {}, element("summary", {}, `${checks.length} checks, ${failed} failed`),
-    table("Checks of the gate", ["check", "verdict", "reason"], rows));
-}
-
-function decisions(events) {
-  const rows = events.map((event) => [time(event.at), event.kind, event.version, event.by, event.reason, evidence(event)]);
-  return table("Decisions", ["when", "what", "version", "by", "why", "evidence"], rows);
 }
 
 function health({ dependencies }) {
@@ -83,18 +57,6 @@ function traffic(text) {
   return table("Requests", ["route", "answers", "refused", "failed", "median within", "99 % within"], rows);
 }
 
-function monitor(report) {
-  if (!report) return element("p", { className: "quiet" }, "No report yet: run the flow `monitor`.");
-  const moved = report.alarms.map((alarm) => [alarm.name, alarm.reasons.join("; ")]);
-  const errors = report.live_error.map((reason) => element("li", { className: "wrong" }, reason));
-  const reasons = report.retraining.reasons.map((reason) => element("li", {}, reason));
-  return element("div", {},
-    element("p", {}, `${time(report.at)}: version ${report.champion}, ${report.predictions.toLocaleString("en-US")} predictions, ${report.labelled.toLocaleString("en-US")} of them with a known price.`),
-    element("h3", {}, "Columns that moved"), table("Columns that moved", ["column", "how"], moved),
-    element("h3", {}, "Live error"), errors.length ? element("ul", {}, ...errors) : element("p", { className: "quiet" }, "Within its limit, or too few prices known."),
-    element("h3", {}, report.retraining.retrain ? "Retrain" : "No retrain"), element("ul", {}, ...reasons));
-}
-
 async function look() {
   try {
     const [state, deep, metrics] = await Promise.all([
@@ -102,6 +64,8 @@ async function look() {
     ]);
     get("key").hidden = true;
     get("channels-table").replaceChildren(channels(state.channels));
+    get("figures-table").replaceChildren(figures(state.history));
+    get("rollbacks-table").replaceChildren(rollbacks(state.history));
     get("history-table").replaceChildren(decisions(state.history));
     get("health-table").replaceChildren(health(deep));
     get("traffic-table").replaceChildren(traffic(metrics));

@@ -35,8 +35,8 @@ _ASSETS = {
     "icon.svg": "image/svg+xml",
     **dict.fromkeys(
         (
-            *("api.js", "batch.js", "form.js", "house.js", "map.js", "operators.js"),
-            *("result.js", "whatif.js"),
+            *("api.js", "batch.js", "form.js", "house.js", "map.js", "result.js", "whatif.js"),
+            *("decisions.js", "monitor.js", "operators.js", "tables.js"),
         ),
         "text/javascript",
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -11,6 +12,13 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from housing_ml.contract import COLUMNS
+from housing_ml.monitoring.analysis import MonitorReport
+from housing_ml.monitoring.drift import Alarm, ColumnDrift, WindowDrift
+from housing_ml.monitoring.intervals import Estimate
+from housing_ml.monitoring.performance import Estimates, LiveError
+from housing_ml.monitoring.retraining import RetrainingDecision
+from housing_ml.releases import Event, now, record
+from tests.serve.conftest import Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,7 +26,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-    from tests.serve.conftest import Service
+    from housing_ml.release_records import Kind
+    from tests.serve.conftest import Models, Service
 
 SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -27,6 +36,73 @@ PATIENCE_MILLISECONDS = 20_000
 LIGHT_BYTES = 400_000
 MINUS = "\N{MINUS SIGN}"
 expect.set_options(timeout=PATIENCE_MILLISECONDS)
+
+
+def _event(kind: Kind, version: str, evidence: dict[str, Any]) -> Event:
+    return Event(
+        kind=kind,
+        version=version,
+        bundle="0" * 64,
+        at=now(),
+        by="me",
+        reason="x",
+        evidence=evidence,
+    )
+
+
+def _judged(version: str, rmse: float) -> Event:
+    values = {"G01": rmse, "G02": 0.88, "G03": 0.125, "G04": 0.9}
+    checks = [
+        {"code": code, "title": "t", "value": value, "verdict": "pass", "reason": "kept"}
+        for code, value in values.items()
+    ]
+    return _event("promotion", version, {"checks": checks})
+
+
+HISTORY = [
+    _judged("1", 41_000.0),
+    _judged("2", 39_000.0),
+    _event("rollback", "1", {"from_version": "2"}),
+]
+
+
+def _report() -> bytes:
+    """What the monitor writes when income has moved."""
+    column = ColumnDrift(
+        name="median_income",
+        rows=900,
+        test="Kolmogorov-Smirnov",
+        statistic=0.4,
+        p_value=0.0,
+        psi=0.5,
+        distance=1.2,
+        missing=0.0,
+        outside=0.1,
+        verdict="drift",
+        reasons=("far from training",),
+    )
+    error = Estimate(0.2, 0.18, 0.22)
+    estimates = Estimates(mape=error, wmape=error, within_10=error, bias=error, coverage=error)
+    moment = datetime(2026, 11, 23, tzinfo=UTC)
+    report = MonitorReport(
+        at=moment,
+        champion="3",
+        alert=True,
+        predictions=900,
+        labelled=500,
+        alarms=(Alarm(name="median_income", windows=2, reasons=("far from training",)),),
+        live_error=(),
+        error_limit=0.3,
+        retraining=RetrainingDecision(retrain=False, checks=(), reasons=("too few prices",)),
+        windows=(WindowDrift(start=moment, version="3", rows=900, columns=(column,)),),
+        performance=(LiveError(kind="segment", name="INLAND", rows=500, estimates=estimates),),
+        skipped=(),
+        unknown_versions=(),
+    )
+    return report.model_dump_json().encode()
+
+
+REPORT = _report()
 
 
 @pytest.fixture
@@ -43,8 +119,10 @@ def visit(browser: Browser, service: Service) -> Iterator[Callable[..., Page]]:
         page = context.new_page()
         page.on("console", lambda said: _listen(said.text, complaints))
         page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-        page.on("request", lambda request: _stay(request.url, service.url, complaints))
-        page.goto(service.url + path)
+        address = path if path.startswith("http") else service.url + path
+        home = address.rpartition("/")[0]
+        page.on("request", lambda request: _stay(request.url, home, complaints))
+        page.goto(address)
         return page
 
     yield visit
@@ -242,6 +320,36 @@ def test_both_pages_are_accessible_and_fit_in_light_and_dark(
         background = page.evaluate("getComputedStyle(document.body).backgroundColor")
         darkest = min(int(part) for part in re.findall(r"\d+", background)[:3])
         assert (darkest > 128) == (scheme == "light")
+
+
+def test_operators_see_figures_over_versions_drift_live_error_and_roll_backs(
+    visit: Callable[..., Page],
+    start: Callable[..., Service],
+    models: Models,
+    tmp_path: Path,
+    screenshots: Path,
+) -> None:
+    observed = Home(tmp_path)
+    observed.publish(models.first.bundle, "3")
+    for event in HISTORY:
+        record(observed.releases, event)
+    observed.releases.write("monitoring/reports/20261123T000000Z.json", REPORT)
+    page = visit(f"{start(tmp_path).url}/operators")
+
+    expect(page.locator("#figures-table tbody tr")).to_have_count(2)
+    newest = page.locator("#figures-table tbody tr").first
+    expect(newest).to_contain_text("$39,000")
+    expect(newest).to_contain_text("12.5 %")
+    expect(page.locator("#rollbacks-table")).to_contain_text("2 to 1")
+    expect(page.locator("#monitor-report")).to_contain_text("median_income: far from training")
+    expect(page.locator("#monitor-report")).to_contain_text("segment INLAND")
+    expect(page.locator("#monitor-report")).to_contain_text("20.0 % (18.0 % to 22.0 %)")
+    page.get_by_text("4 checks, 0 failed").last.click()
+    expect(page.get_by_role("group", name="Checks of the gate").last).to_be_visible()
+    expect(page.locator("#traffic-table")).to_contain_text("/operators")
+    page.screenshot(path=screenshots / "operators-with-history.png", full_page=True)
+    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}})
+    assert found.violations_count == 0, found.generate_report()
 
 
 def test_the_page_is_light_enough_to_be_there_at_once(visit: Callable[..., Page]) -> None:

@@ -1,0 +1,46 @@
+/** The monitor's last report: the state in a sentence, drift by feature, live error by segment. */
+
+import { element } from "/assets/api.js";
+import { percent, quiet, table, time } from "/assets/tables.js";
+
+const verdict = (text) => element("span", { className: ["drift", "collapsed"].includes(text) ? "wrong" : "" }, text);
+
+/** Every column of the champion's last finished window against the training rows. */
+function drift({ windows, champion }) {
+  const last = windows.findLast((window) => window.version === champion);
+  if (!last) return quiet("No finished window of the champion yet.");
+  const rows = last.columns.map((column) => [
+    column.name, verdict(column.verdict), column.psi.toFixed(3), column.distance?.toFixed(3),
+    percent(column.missing), percent(column.outside), column.reasons.join("; "),
+  ]);
+  return table("Drift by feature",
+    ["feature", "verdict", "stability index", "distance", "missing", "outside", "why"], rows);
+}
+
+const range = ([value, low, high]) => `${percent(value)} (${percent(low)} to ${percent(high)})`;
+
+/** The error where prices are known: over all, by segment, by version. */
+function errors({ performance }) {
+  const rows = performance.filter(({ kind }) => kind !== "day").map(({ kind, name, rows: count, estimates }) => [
+    kind === "all" ? "all" : `${kind} ${name}`, count.toLocaleString("en-US"),
+    ...(estimates ? [estimates.wmape, estimates.mape, estimates.bias, estimates.coverage].map(range) : ["too few"]),
+  ]);
+  return table("Live error by segment", ["rows of", "known prices", "wMAPE", "MAPE", "bias", "coverage"], rows);
+}
+
+const list = (reasons, className = "") =>
+  element("ul", {}, ...reasons.map((reason) => element("li", { className }, reason)));
+
+/** The report, or what to do to have one. */
+export function monitor(report) {
+  if (!report) return quiet("No report yet: run housing monitor, or its deployment.");
+  const alarms = report.alarms.map((alarm) => `${alarm.name}: ${alarm.reasons.join("; ")}`);
+  const wrong = [...alarms, ...report.live_error];
+  const counts = [report.predictions, report.labelled].map((count) => count.toLocaleString("en-US"));
+  return element("div", {},
+    element("p", {}, `${time(report.at)}: version ${report.champion}, ${counts[0]} predictions, ${counts[1]} of them with a known price.`),
+    wrong.length ? list(wrong, "wrong") : quiet("No alarm."),
+    element("h3", {}, "Drift by feature"), drift(report),
+    element("h3", {}, "Live error by segment"), errors(report),
+    element("h3", {}, report.retraining.retrain ? "Retrain" : "No retrain"), list(report.retraining.reasons));
+}
