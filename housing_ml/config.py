@@ -195,7 +195,7 @@ class SweepConfig(Config):
     workers: int = Field(default=1, ge=1, description="Trials at a time, each in a process.")
     driver: DriverName = Field(
         default="auto",
-        description="What proposes trials; auto: wandb where WANDB_API_KEY is set, else optuna.",
+        description="What proposes trials; auto: wandb where it has an account, else optuna.",
     )
     folds: int = Field(default=3, ge=2, description="Folds; features are refitted in each.")
     seed: int = Field(default=42, ge=0, description="Seed of the sampler, folds and models.")

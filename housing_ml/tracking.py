@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 _FINISH_SECONDS = 5
 
 
+def wandb_mode() -> str:
+    """Return where runs go: as `WANDB_MODE` says, else online with an account, offline without."""
+    return os.environ.get("WANDB_MODE") or (
+        "online" if os.environ.get("WANDB_API_KEY") else "offline"
+    )
+
+
 @contextmanager
 def wandb_run(settings: Settings, **about: Any) -> Iterator[Any]:
     """Yield a run of the project, which ends with the block.
@@ -32,9 +39,8 @@ def wandb_run(settings: Settings, **about: Any) -> Iterator[Any]:
 
     folder = settings.home.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    online = "online" if os.environ.get("WANDB_API_KEY") else "offline"
     options: dict[str, Any] = {
-        "mode": os.environ.get("WANDB_MODE", online),
+        "mode": wandb_mode(),
         "console": "off",
         "silent": True,
         "disable_git": True,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from housing_ml.sweep import SweepError
+from housing_ml.tracking import wandb_mode
 
 if TYPE_CHECKING:
     from housing_ml.config import DriverName
@@ -32,7 +32,7 @@ def sweep(objective: Objective, storage: str | None = None, name: str = "sweep")
 
 
 def resolve(driver: DriverName) -> DriverName:
-    """Return which driver is meant by "auto": W&B where it has an account, else Optuna."""
+    """Return which driver is meant by "auto": W&B where runs go to its service, else Optuna."""
     if driver != "auto":
         return driver
-    return "wandb" if os.environ.get("WANDB_API_KEY") else "optuna"
+    return "wandb" if wandb_mode() == "online" else "optuna"

@@ -18,6 +18,7 @@ from housing_ml.sweep import SweepResult
 from housing_ml.sweep.stopping import counted, stop_reason
 from housing_ml.sweep.study import (
     STATES,
+    ask,
     finished,
     heartbeat,
     open_study,
@@ -125,7 +126,7 @@ class _Search:
                 sleep(_POLLING_SECONDS)  # other machines run the last trials
 
     def _start(self, known: Sequence[FrozenTrial], limits: tuple[float, ...]) -> None:
-        trial = self._study.ask()
+        trial = ask(self._study)
         number = trial_number(known, trial.number)
         self._ours.add(number)
         seed = np.random.SeedSequence([self._objective.config.seed, number]).generate_state(1)

@@ -74,6 +74,13 @@ def open_study(storage: str | None, name: str, first: Parameters) -> Iterator[op
             yield _create(database, name, first)
 
 
+def ask(study: optuna.Study) -> optuna.Trial:
+    """Return a new trial; who runs it shows by a `heartbeat` that it is alive."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Heartbeat of storage is supposed to be used")
+        return study.ask()
+
+
 def take_over(study: optuna.Study) -> None:
     """Let trials of other machines that are silent for too long be tried again."""
     with _experimental():
@@ -102,11 +109,13 @@ def trial_number(known: Sequence[FrozenTrial], number: int) -> int:
 
 
 def finished(study: optuna.Study) -> list[Trial]:
-    """Return the finished trials in the order in which they ended."""
+    """Return the finished trials, each once, in the order in which they ended."""
+    known = study.get_trials(deepcopy=False)
+    again = {number for trial in known for number in trial.system_attrs.get("retry_history", ())}
     ended = [
         (trial.datetime_complete, trial.user_attrs["record"])
-        for trial in study.get_trials(deepcopy=False)
-        if trial.datetime_complete and "record" in trial.user_attrs
+        for trial in known
+        if trial.datetime_complete and "record" in trial.user_attrs and trial.number not in again
     ]
     return [Trial.model_validate(record) for _, record in sorted(ended, key=itemgetter(0))]
 

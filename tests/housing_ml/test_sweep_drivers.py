@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 def test_auto_follows_the_account_and_a_named_driver_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
     assert resolve("auto") == "optuna"
 
     monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
     assert (resolve("auto"), resolve("optuna")) == ("wandb", "optuna")
+
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert resolve("auto") == "optuna"

@@ -36,6 +36,9 @@ class Slow(Objective):
         yield 0.1 / parameters["alpha"]
 
 if __name__ == "__main__":
+    open(f"ready-{os.getpid()}", "w").close()
+    while not os.path.exists("go"):
+        time.sleep(0.01)
     study._HEARTBEAT_SECONDS, study._GRACE_SECONDS = 1, 4
     config = SweepConfig(trials=6, folds=2, workers=int(sys.argv[2]))
     slow = Slow(np.ones((4, 9)), np.ones(4), FeatureParameters(), "ridge", {}, config)
@@ -57,6 +60,11 @@ class Scene(NamedTuple):
     def start(self, storage: str, workers: int, seconds: float) -> subprocess.Popen[str]:
         command = [sys.executable, "script.py", storage, str(workers), str(seconds)]
         return subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, text=True)
+
+    def go(self, processes: int) -> None:
+        """Let the started processes search, when all of them are ready."""
+        wait_until(lambda: len(list(self.folder.glob("ready-*"))) == processes)
+        (self.folder / "go").touch()
 
     def lines(self, name: str) -> list[Line]:
         path = self.folder / name
@@ -82,7 +90,7 @@ def wait_until(true: Callable[[], object]) -> None:
 
 def result_of(process: subprocess.Popen[str]) -> SweepResult:
     output, _ = process.communicate(timeout=PATIENT)
-    return SweepResult.model_validate_json(output)
+    return SweepResult.model_validate_json(output.splitlines()[-1])
 
 
 def is_gone(process: int) -> bool:
@@ -96,6 +104,7 @@ def is_gone(process: int) -> bool:
 def test_a_killed_sweep_goes_on_and_its_workers_end_with_it(scene: Scene, tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path}/sweep.db"
     sweep = scene.start(storage, workers=2, seconds=0.5)
+    scene.go(1)
     wait_until(lambda: len(scene.lines("ended")) >= 3)
     sweep.kill()
     sweep.communicate()
@@ -116,6 +125,7 @@ def test_a_killed_sweep_goes_on_and_its_workers_end_with_it(scene: Scene, tmp_pa
 
 def test_a_killed_worker_is_replaced_and_its_trial_tried_again(scene: Scene) -> None:
     sweep = scene.start("sqlite:///sweep.db", workers=2, seconds=0.3)
+    scene.go(1)
     wait_until(lambda: scene.lines("log"))
     os.kill(scene.lines("log")[0].process, signal.SIGKILL)
 
@@ -130,6 +140,7 @@ def test_machines_that_share_a_database_take_over_what_another_one_left(
     scene: Scene, postgresql: str
 ) -> None:
     one, other = (scene.start(postgresql, workers=1, seconds=0.4) for _ in range(2))
+    scene.go(2)
     wait_until(lambda: len({line.process for line in scene.lines("ended")}) == 2)
     one.kill()
     one.communicate()
