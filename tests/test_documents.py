@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+import shlex
+import subprocess
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from housing_ml import gate
+from housing_ml.cli import app
+from housing_ml.config import RetrainConfig
 from housing_ml.settings import Settings
+from tests.documents import COMMANDS, DOCUMENTS, NOT_HERE, ROOT, STARTED, TEXTS, not_here
 
-ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TERRAFORM = "".join(file.read_text() for file in (ROOT / "deployments/terraform").glob("*.tf"))
 FOLDERS = ("benchmarks", "deployments", "docs", "flows", "housing_ml", "serve", "tests", ".github")
 
 
@@ -53,3 +61,61 @@ def test_every_check_of_the_gate_is_explained() -> None:
         explained |= set(range(codes[0], codes[1] + 1)) if " to " in cell else set(codes)
 
     assert {f"G{code:02d}" for code in explained} == {rule.code for rule in gate.RULES}
+
+
+def test_blocks_of_commands_are_found() -> None:
+    found = {command.words[0] for command in COMMANDS}
+
+    assert {"make", "housing", "curl", "gcloud", "terraform"} <= found
+    assert {" ".join(command.words) for command in COMMANDS} > STARTED
+
+
+def test_tasks_of_make_that_cannot_run_here_exist() -> None:
+    for _, *tasks in not_here("make"):
+        subprocess.run(["make", "--dry-run", *tasks], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_retrains_name_what_can_be_turned() -> None:
+    for _, *words in not_here("housing", ".venv/bin/housing"):
+        turned = parsed(words)[1].arguments.get("set_", [])
+        RetrainConfig.load(None, [value.replace("my_model", "ridge") for value in turned])
+
+
+def test_the_names_of_things_at_google_are_those_that_terraform_gives() -> None:
+    text = "\n".join(command.text for command in NOT_HERE if command.words[0] != "make")
+    names = re.findall(r"(?<![\w./-])housing-?[a-z-]*", text.replace(".venv/bin/housing", ""))
+
+    assert {"housing", "housing-api-keys"} <= set(names)
+    for name in names:
+        assert f'"{name}"' in TERRAFORM, name
+    for resource in re.findall(r"-target=(\w+)\.(\w+)", text):
+        assert 'resource "{}" "{}"'.format(*resource) in TERRAFORM
+    for output in re.findall(r"output (?:-\w+ )?(\w+)", text):
+        assert f'output "{output}"' in TERRAFORM
+
+
+def test_commands_of_prefect_exist() -> None:
+    found = {line for text in TEXTS.values() for line in re.findall(r"`(prefect [^`]+)`", text)}
+    found |= {shlex.join(("prefect", *words)) for _, *words in not_here("prefect")}
+    deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+    known = {each["name"] for each in deployments} | {
+        each["work_pool"]["name"] for each in deployments
+    }
+
+    assert found
+    for line in found:
+        *_, name = words = shlex.split(line)
+        assert set(name.split("/")) <= known, line
+        subprocess.run([*words, "--help"], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("document", TEXTS)
+def test_commands_within_the_text_are_understood(document: str) -> None:
+    for found in re.findall(r"`housing (\w[^`]+)`", TEXTS[document]):
+        parsed(shlex.split(found))
+    RetrainConfig.load(None, re.findall(r"`--set (\S+)`", TEXTS[document]))
+
+
+def parsed(words: list[str]) -> Any:
+    """Read the words as `housing` would; raises what it would complain of."""
+    return app.parse_args(words, exit_on_error=False, print_error=False)

@@ -1,0 +1,190 @@
+"""Every command of the documents does what a reader expects of it.
+
+They run in a project folder of their own on few rows. What cannot run here is listed with the
+reason, and is checked as far as that goes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from benchmarks.server import Server
+from housing_ml.config import FeatureParameters, TrainingConfig
+from housing_ml.contract import TARGET, to_matrix
+from housing_ml.manifest import Provenance
+from housing_ml.releases import (
+    Event,
+    LocalReleases,
+    move_channels,
+    now,
+    publish_bundle,
+    published,
+    read_channels,
+)
+from housing_ml.training import train
+from tests.documents import HERE, PROGRAMS, ROOT, STARTED, Command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import pandas as pd
+
+    from housing_ml.bundle import Bundle
+
+PATIENCE_SECONDS = 300
+ALERT = 3
+OPERATOR_KEY = "a-key-of-the-operators"
+
+SMALL = [
+    *("imputation.candidates=[median]", "imputation.repeats=1"),
+    *("features.cluster_candidates=[0]", "features.folds=2"),
+    *("selection.folds=2", "selection.candidates=[{model: ridge}]"),
+    *("sweep.trials=1", "sweep.folds=2", "training.folds=2", "evaluation.bootstrap_samples=100"),
+    *("gate.bootstrap_samples=200", "gate.max_rmse=200000", "gate.min_r2=0.1", "gate.max_mape=0.9"),
+    "gate.coverage_tolerance=0.2",
+]
+
+
+GIVEN = f"""
+import functools
+import pandas as pd
+import housing_ml
+from housing_ml.config import RetrainConfig
+
+train_frame = pd.read_csv("housing.csv")
+frame = pd.read_csv("block_groups.csv")
+housing_ml.fit = functools.partial(housing_ml.fit, config=RetrainConfig.load(None, {SMALL}))
+"""
+"""What the programs in the documents take for granted; the config is a small one."""
+
+
+def named(command: Command) -> str:
+    return f"{command.document}: {' '.join(command.words)[:60]}"
+
+
+class Project:
+    """A reader's folder: the project's files, an environment, and a shell in it."""
+
+    def __init__(self, folder: Path, data: Path) -> None:
+        self.folder = folder
+        for entry in ROOT.iterdir():
+            if not entry.name.startswith("."):
+                (folder / entry.name).symlink_to(entry)
+        self._program("python", f'exec {sys.executable} "$@"')
+        small = " ".join(f"--set {shlex.quote(value)}" for value in SMALL)
+        self._program(
+            "housing",
+            f'case $1 in retrain) set -- "$@" {small} ;; esac\n'
+            f'exec {sys.executable} -m housing_ml.cli "$@"',
+        )
+        (folder / ".venv" / "installed").touch()
+        self.environment = os.environ | {
+            "PYTHONPATH": str(folder),
+            "PATH": f"{folder / '.venv' / 'bin'}:{os.environ['PATH']}",
+            "HOUSING_DATA_URL": str(data),
+            "HOUSING_HOME": str(folder / ".housing"),
+            "OPERATOR_KEY": OPERATOR_KEY,
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def _program(self, name: str, script: str) -> None:
+        path = self.folder / ".venv" / "bin" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    def run(self, text: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "-o", "pipefail", "-c", text],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE_SECONDS,
+        )
+
+    def release(self, bundle: Bundle) -> None:
+        """Make a bundle the champion in the place of the one that is."""
+        releases = LocalReleases(self.folder / ".housing" / "storage" / "releases")
+        publish_bundle(releases, bundle.digest, bundle.files())
+        channels, generation = read_channels(releases)
+        old = channels.channels["champion"]
+        new = msgspec.structs.replace(old, version="2", bundle=bundle.digest, replaced=old.bundle)
+        published(releases, new)
+        move_channels(
+            releases,
+            lambda found: {**found, "champion": new, "previous": old},
+            if_generation=generation,
+            event=Event(
+                kind="promotion", version="2", bundle=new.bundle, at=now(), by="me", reason="newer"
+            ),
+        )
+
+
+@pytest.fixture(scope="module")
+def project(
+    housing_frame: pd.DataFrame,
+    prefect_server: str,  # noqa: ARG001 - the retrain runs on it
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Project]:
+    """A project whose reader has trained a model, released another, and started the service."""
+    folder = tmp_path_factory.mktemp("project")
+    rows = housing_frame.sample(800, random_state=3)
+    rows.to_csv(folder / "housing.csv", index=False)
+    rows.drop(columns=TARGET).to_csv(folder / "block_groups.csv", index=False)
+    rows.drop(columns=TARGET).to_parquet(folder / "block_groups.parquet")
+    project = Project(folder, folder / "housing.csv")
+    trained = project.run("make run")
+    assert trained.returncode == 0, trained.stdout + trained.stderr
+    project.release(
+        train(
+            to_matrix(rows),
+            rows[TARGET].to_numpy(),
+            FeatureParameters(imputer="median", clusters=0),
+            "ridge",
+            {},
+            TrainingConfig(folds=2),
+            Provenance(data_digest="d" * 64, rows=len(rows), synthetic=False),
+        ).bundle
+    )
+    given = project.environment | {
+        "HOUSING_SERVE_PORT": "{port}",
+        "HOUSING_SERVE_OPERATOR_KEYS": f"me:{hashlib.sha256(OPERATOR_KEY.encode()).hexdigest()}",
+    }
+    with Server(["make", "serve"], given, folder=folder) as service:
+        project.environment["SERVICE"] = service.url
+        yield project
+
+
+@pytest.mark.parametrize("command", HERE, ids=named)
+def test_a_command_does_what_it_says(command: Command, project: Project) -> None:
+    if " ".join(command.words) in STARTED:
+        return
+    text = command.text
+    for address in ("http://127.0.0.1:8000", "https://HOST"):
+        text = text.replace(address, project.environment["SERVICE"])
+    text = text.replace('"to": "41"', '"to": "2"')
+    done = project.run(text)
+
+    assert done.returncode in {0, ALERT} if "monitor" in text else done.returncode == 0, done.stderr
+    assert "error" not in done.stdout.lower() or "monitor" in text, done.stdout
+    if "/predict" in text:
+        assert json.loads(done.stdout)["predictions"][0]["predicted_price"] > 0
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_does_what_it_says(program: str, project: Project) -> None:
+    done = project.run(f"exec python -c {shlex.quote(GIVEN + PROGRAMS[program])}")
+
+    assert done.returncode == 0, done.stderr
