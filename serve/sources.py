@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import stamina
 
@@ -17,10 +17,18 @@ from housing_ml.releases import (
     fetch_bundle,
     read_channels,
 )
+from serve.deadline import Deadline
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from serve.circuit_breaker import CircuitBreaker
     from serve.settings import Settings
+
+_REQUEST_SECONDS = 5.0
+"""What a request waits for a storage that hangs."""
+
+T = TypeVar("T")
 
 
 class Source(Protocol):
@@ -58,29 +66,31 @@ class ReleaseChannels:
 
 
 class GuardedStorage:
-    """A release storage that requests wait for: while it fails, they are told so at once."""
+    """A release storage that requests wait for: while it fails or hangs, they are told so soon."""
 
     def __init__(self, storage: ReleaseStorage, breaker: CircuitBreaker) -> None:
         self._storage = storage
         self._breaker = breaker
+        self._deadline = Deadline()
 
     def read(self, name: str) -> Versioned | None:
         """Return the object, or None when there is none."""
-        return self._breaker.call(lambda: self._storage.read(name))
+        return self._ask(lambda: self._storage.read(name))
 
     def write(self, name: str, content: bytes, *, if_generation: int | None = None) -> int:
         """Write all of it or nothing, and return the new generation."""
-        return self._breaker.call(
-            lambda: self._storage.write(name, content, if_generation=if_generation)
-        )
+        return self._ask(lambda: self._storage.write(name, content, if_generation=if_generation))
 
     def names(self, folder: str) -> list[str]:
         """Return the names of the objects directly in a folder, sorted."""
-        return self._breaker.call(lambda: self._storage.names(folder))
+        return self._ask(lambda: self._storage.names(folder))
 
     def folders(self, folder: str) -> list[str]:
         """Return the names of the folders directly in a folder, sorted."""
-        return self._breaker.call(lambda: self._storage.folders(folder))
+        return self._ask(lambda: self._storage.folders(folder))
+
+    def _ask(self, function: Callable[[], T]) -> T:
+        return self._breaker.call(lambda: self._deadline.call(function, _REQUEST_SECONDS))
 
 
 def open_storage(place: str) -> ReleaseStorage:

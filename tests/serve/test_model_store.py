@@ -261,7 +261,11 @@ def test_after_kill_9_and_with_the_source_gone_or_hanging_the_last_good_model_an
         source = second.deep()["dependencies"]["release storage"]
         return source["state"] == "degraded" and "no answer within" in source["detail"]
 
+    hung = second.client.get("/operations")
     until(told, 10)
+    at_once = second.client.get("/operations")
+    assert (hung.status_code, at_once.status_code) == (503, 503)
+    assert at_once.elapsed < hung.elapsed / 2
     assert second.client.get("/health/ready").status_code == 200
     second.stop()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,10 +11,15 @@ from hypothesis import given, settings
 from schemathesis import GenerationMode
 
 from housing_ml.contract import FIELDS
+from tests.serve.conftest import Home
+from tests.serve.conftest import Service as RunningService
 
 if TYPE_CHECKING:
-    from tests.serve.conftest import Service
+    from collections.abc import Iterator
 
+    from tests.serve.conftest import Models, Service
+
+KEY = "an operator's"
 
 ROUTES = {
     "/api/v1/predict": "POST",
@@ -51,6 +57,41 @@ def test_every_answer_is_as_described(
         case.call_and_validate()
 
     call()
+
+
+@pytest.fixture(scope="module")
+def complete(
+    tmp_path_factory: pytest.TempPathFactory, models: Models
+) -> Iterator[tuple[Service, Any]]:
+    """A service with the routes that only a setting adds, and its document."""
+    home = Home(tmp_path_factory.mktemp("home"))
+    home.publish(models.first.bundle, "1")
+    digest = hashlib.sha256(KEY.encode()).hexdigest()
+    given = {"operator_keys": f"operator:{digest}", "webhook_secret": "shared"}
+    with RunningService(home.path, **given) as service:
+        yield service, schemathesis.openapi.from_url(f"{service.url}/docs/openapi.json")
+
+
+@pytest.mark.parametrize(
+    ("path", "mode"),
+    [
+        ("/api/v1/rollback", GenerationMode.POSITIVE),
+        ("/api/v1/rollback", GenerationMode.NEGATIVE),
+        ("/webhooks/release", GenerationMode.POSITIVE),  # any body may be announced
+    ],
+)
+def test_the_routes_that_a_setting_adds_answer_as_described(
+    complete: tuple[Service, Any], path: str, mode: GenerationMode
+) -> None:
+    service, api = complete
+
+    @settings(max_examples=25, deadline=None, database=None)
+    @given(case=api[path]["POST"].as_strategy(generation_mode=mode))
+    def call(case: Any) -> None:
+        case.call_and_validate(headers={"X-API-Key": KEY})
+
+    call()
+    assert service.version() == "1"
 
 
 def test_bounds_and_units_are_the_contracts(service: Service) -> None:
