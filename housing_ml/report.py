@@ -219,7 +219,9 @@ def status_table(document: dict[str, Any]) -> str:
     return table(
         [
             {
-                "channel": channel,
+                "channel": f"{channel}, {share:.0%}"
+                if (share := release.get("share"))
+                else channel,
                 "version": release["version"],
                 "model": release["model"],
                 **{

@@ -22,6 +22,7 @@ ELSEWHERE = {
     r"make (lint )?test$": "runs these tests",
     r"\.venv/bin/python -m pytest ": "runs tests that run anyway",
     r"(\.venv/bin/)?housing retrain ": "takes minutes: its config is made, and no model",
+    r"housing canary watch$": "goes on until requests tell",
     r"prefect --no-prompt deploy ": "changes the deployments that other tests look at",
     r"(gcloud|terraform|git tag|printf|export|python3 deployments/cloud_run)\b": (
         "needs a project at Google, or is a part of what does"

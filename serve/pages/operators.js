@@ -9,11 +9,11 @@ const get = (id) => document.getElementById(id);
 const EVERY = 10_000; // milliseconds between two looks
 
 function channels(found) {
-  const rows = Object.entries(found.channels).map(([name, { version, model, metrics, promoted_at: at, promoted_by: by, reason }]) => [
-    name, version, model, metrics.rmse === undefined ? "" : dollars.format(metrics.rmse), percent(metrics.mape),
+  const rows = Object.entries(found.channels).map(([name, { version, share, model, metrics, promoted_at: at, promoted_by: by, reason }]) => [
+    name, version, share ? percent(share) : "", model, metrics.rmse === undefined ? "" : dollars.format(metrics.rmse), percent(metrics.mape),
     percent(metrics.coverage), time(at), by, reason,
   ]);
-  return table("Channels", ["channel", "version", "model", "RMSE", "MAPE", "coverage", "since", "by", "why"], rows);
+  return table("Channels", ["channel", "version", "share", "model", "RMSE", "MAPE", "coverage", "since", "by", "why"], rows);
 }
 
 function health({ dependencies }) {

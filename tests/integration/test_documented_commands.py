@@ -24,6 +24,8 @@ from housing_ml.manifest import Provenance
 from housing_ml.releases import (
     Event,
     LocalReleases,
+    Release,
+    find_release,
     move_channels,
     now,
     publish_bundle,
@@ -114,22 +116,45 @@ class Project:
             timeout=PATIENCE_SECONDS,
         )
 
+    def publish(self, bundle: Bundle, version: str) -> Release:
+        """Publish a bundle that passed the gate."""
+        publish_bundle(self.releases, bundle.digest, bundle.files())
+        champion = find_release(self.releases, "champion")
+        found = msgspec.structs.replace(
+            champion, version=version, bundle=bundle.digest, replaced=champion.bundle
+        )
+        published(self.releases, found)
+        return found
+
     def release(self, bundle: Bundle) -> None:
         """Make a bundle the champion in the place of the one that is."""
-        releases = LocalReleases(self.folder / ".housing" / "storage" / "releases")
-        publish_bundle(releases, bundle.digest, bundle.files())
-        channels, generation = read_channels(releases)
+        new = self.publish(bundle, "2")
+        channels, generation = read_channels(self.releases)
         old = channels.channels["champion"]
-        new = msgspec.structs.replace(old, version="2", bundle=bundle.digest, replaced=old.bundle)
-        published(releases, new)
         move_channels(
-            releases,
+            self.releases,
             lambda found: {**found, "champion": new, "previous": old},
             if_generation=generation,
             event=Event(
                 kind="promotion", version="2", bundle=new.bundle, at=now(), by="me", reason="newer"
             ),
         )
+
+    @property
+    def releases(self) -> LocalReleases:
+        return LocalReleases(self.folder / ".housing" / "storage" / "releases")
+
+
+def trained_on(rows: pd.DataFrame, folds: int) -> Bundle:
+    return train(
+        to_matrix(rows),
+        rows[TARGET].to_numpy(),
+        FeatureParameters(imputer="median", clusters=0),
+        "ridge",
+        {},
+        TrainingConfig(folds=folds),
+        Provenance(data_digest="d" * 64, rows=len(rows), synthetic=False),
+    ).bundle
 
 
 @pytest.fixture(scope="module")
@@ -147,17 +172,8 @@ def project(
     project = Project(folder, folder / "housing.csv")
     trained = project.run("make run")
     assert trained.returncode == 0, trained.stdout + trained.stderr
-    project.release(
-        train(
-            to_matrix(rows),
-            rows[TARGET].to_numpy(),
-            FeatureParameters(imputer="median", clusters=0),
-            "ridge",
-            {},
-            TrainingConfig(folds=2),
-            Provenance(data_digest="d" * 64, rows=len(rows), synthetic=False),
-        ).bundle
-    )
+    project.release(trained_on(rows, folds=2))
+    project.publish(trained_on(rows, folds=3), "42")
     given = project.environment | {
         "HOUSING_SERVE_PORT": "{port}",
         "HOUSING_SERVE_OPERATOR_KEYS": f"me:{hashlib.sha256(OPERATOR_KEY.encode()).hexdigest()}",
