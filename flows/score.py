@@ -1,24 +1,25 @@
 """Price files of any size with the model of a release channel.
 
-Each file of the source is a task of its own. They run one after another, since one file keeps all
-cores of a machine busy; over many machines, give the flow a task runner that has them:
-
-    score.with_options(task_runner=DaskTaskRunner(address="tcp://scheduler:8786"))(source, target)
+Each file of the source is a task of its own. On one machine they run one after another, since one
+file keeps all cores busy; where `HOUSING_DASK_SCHEDULER` names a Dask cluster, they are shared out
+among its workers.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from prefect import flow, task
+from prefect import flow, task, unmapped
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from housing_ml.batch_scoring import ScoreReport, claim, score_file
 from housing_ml.bundle import Bundle
+from housing_ml.dask_cluster import dask_runner
 from housing_ml.orchestration import session
 from housing_ml.releases import (
     Channel,
@@ -30,6 +31,9 @@ from housing_ml.releases import (
 )
 from housing_ml.settings import Settings
 
+if TYPE_CHECKING:
+    from prefect.task_runners import TaskRunner
+
 
 @task(task_run_name="score {file}", retries=1, persist_result=False)
 def score_one(file: str, target: str, digest: str) -> ScoreReport:
@@ -37,10 +41,14 @@ def score_one(file: str, target: str, digest: str) -> ScoreReport:
     return score_file(file, target, Bundle(fetch_bundle(open_releases(Settings()), digest)))
 
 
-_one_by_one: Any = ThreadPoolTaskRunner(max_workers=1)  # Prefect's own types do not fit here
+def _machines() -> TaskRunner[Any]:
+    scheduler = Settings().dask_scheduler
+    if scheduler is None:
+        return ThreadPoolTaskRunner(max_workers=1)
+    return dask_runner(scheduler, workers=os.cpu_count() or 1)
 
 
-@flow(name="score", task_runner=_one_by_one, persist_result=False)
+@flow(name="score", persist_result=False)
 def score(source: str, target: str, channel: Channel = "champion") -> ScoreReport:
     """Price every row of a CSV or Parquet file, or of a folder of them.
 
@@ -52,7 +60,10 @@ def score(source: str, target: str, channel: Channel = "champion") -> ScoreRepor
     started = time.perf_counter()
     digest = _release(channel).bundle
     files = claim(source, target, digest)
-    found = score_one.map(files, target, digest).result()
+    one: Any = score_one  # Prefect's own types do not fit here
+    with _machines() as machines:
+        given = {"file": files, "target": unmapped(target), "digest": unmapped(digest)}
+        found = machines.map(one, given).result()
     report = reduce(add, found, ScoreReport(target))
     return msgspec.structs.replace(report, seconds=time.perf_counter() - started)
 

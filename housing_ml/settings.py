@@ -51,6 +51,11 @@ class Settings(BaseSettings):
         description="Database of the sweeps, such as postgresql://user@host/name, which many "
         "machines share. Empty: SQLite in the home folder.",
     )
+    dask_scheduler: str | None = Field(
+        default=None,
+        description="Dask cluster whose machines share the work, such as tcp://host:8786; `local` "
+        "starts one on this machine. Empty: this process.",
+    )
 
     signing_key: SecretStr | None = Field(
         default=None,

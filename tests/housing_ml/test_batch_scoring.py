@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -178,15 +178,11 @@ def test_a_source_that_cannot_be_used_is_one_clear_error(
         score("ftp://host/rows.csv", str(tmp_path / "out"), bundle)
 
 
-def test_the_flow_prices_with_the_model_of_the_channel(
-    housing_frame: pd.DataFrame,
-    bundle: Bundle,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    prefect_server: str,
+@pytest.fixture
+def published(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefect_server: str
 ) -> None:
-    from flows.score import run_score  # noqa: PLC0415 - imports Prefect
-
+    """A home folder whose champion is the bundle."""
     assert prefect_server
     monkeypatch.setenv("HOUSING_HOME", str(tmp_path / "home"))
     releases = LocalReleases(tmp_path / "home" / "storage" / "releases")
@@ -202,6 +198,14 @@ def test_the_flow_prices_with_the_model_of_the_channel(
         reason="",
     )
     move_channels(releases, lambda _: {"champion": release}, if_generation=0)
+
+
+@pytest.mark.usefixtures("published")
+def test_the_flow_prices_with_the_model_of_the_channel(
+    housing_frame: pd.DataFrame, bundle: Bundle, tmp_path: Path
+) -> None:
+    from flows.score import run_score  # noqa: PLC0415 - imports Prefect
+
     housing_frame[:300].to_parquet(tmp_path / "rows.parquet")
 
     report = run_score(str(tmp_path / "rows.parquet"), str(tmp_path / "out"))
@@ -209,3 +213,33 @@ def test_the_flow_prices_with_the_model_of_the_channel(
     assert (report.rows, report.rejected) == (300, 0)
     expected = bundle.predict(housing_frame[:300]).round(2)
     np.testing.assert_array_equal(scored(tmp_path / "out")["predicted_price"], expected)
+
+
+@pytest.mark.usefixtures("published")
+def test_the_workers_of_a_dask_cluster_share_the_files(
+    housing_frame: pd.DataFrame, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distributed = pytest.importorskip("distributed", reason="the extra `dask` is not installed")
+    from flows.score import run_score  # noqa: PLC0415 - imports Prefect
+
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        part = housing_frame[100 * number : 100 * number + 100]
+        part.to_parquet(tmp_path / "in" / f"{number}.parquet")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None
+    ) as dask:
+        monkeypatch.setenv("HOUSING_DASK_SCHEDULER", dask.scheduler_address)
+        report = run_score(str(tmp_path / "in"), str(tmp_path / "out"))
+
+        with distributed.Client(dask) as client:
+            keys = client.run(_executed)
+    assert (report.rows, report.parts, report.resumed) == (300, 3, 0)
+    assert len(set().union(*keys.values())) == 3
+    expected = bundle.predict(housing_frame[:300]).round(2)
+    np.testing.assert_array_equal(scored(tmp_path / "out")["predicted_price"], expected)
+
+
+def _executed(dask_worker: Any) -> set[str]:
+    """The tasks that a worker of Dask has begun."""
+    return {event[0] for event in dask_worker.state.log if "executing" in event[1:4]}
