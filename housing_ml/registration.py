@@ -87,7 +87,9 @@ def holdout_metrics(stages: Stages) -> dict[str, float]:
     }
 
 
-def tags(bundle: BundleRef, *, git_commit: str, signature: str | None = None) -> dict[str, str]:
+def tags(
+    bundle: BundleRef, *, git_commit: str, sweep: str, signature: str | None = None
+) -> dict[str, str]:
     """Return what a version can be searched by, and what a service needs that follows an alias."""
     signed = {"signature": signature} if signature else {}
     return {
@@ -97,6 +99,7 @@ def tags(bundle: BundleRef, *, git_commit: str, signature: str | None = None) ->
         "git_commit": git_commit,
         "model": bundle.model,
         "rows": str(bundle.rows),
+        "sweep": sweep,
         "synthetic": str(bundle.synthetic).lower(),
         **signed,
     }

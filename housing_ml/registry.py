@@ -183,7 +183,10 @@ def _tags(stages: Stages, settings: Settings) -> dict[str, str]:
 
     bundle, key = stages.training.bundle, settings.signing_key
     signature = sign(bundle.digest, key.get_secret_value()) if key else None
-    return registration.tags(bundle, git_commit=git_commit(), signature=signature)
+    found = stages.sweep.result
+    return registration.tags(
+        bundle, git_commit=git_commit(), sweep=found.url or found.study, signature=signature
+    )
 
 
 def _log(

@@ -174,11 +174,15 @@ def sweep(
     from housing_ml import plots
     from housing_ml.sweep.drivers import sweep as run_sweep
     from housing_ml.sweep.objective import Objective
+    from housing_ml.tracking import track_sweep
 
     settings = Settings()
     store = open_store(settings)
     objective = Objective(*_labelled(store, train), features, model, parameters, config)
     result = run_sweep(objective, settings.optuna_url, objective.digest(train.sha256))
+    problem = track_sweep(result, settings)
+    if problem:
+        get_run_logger().warning(problem)
     figures = {"sweep": plots.sweep_history(result)} if result.trials else {}
     return SweepOutcome(result=result, figures=_store_figures(store, figures))
 

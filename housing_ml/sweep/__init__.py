@@ -28,6 +28,7 @@ class Trial(BaseModel):
     fold_wmapes: tuple[float, ...] = Field(description="By fold, as far as the trial went.")
     seconds: float = Field(ge=0)
     reason: str = Field(description="Why it failed; empty otherwise.")
+    run: str = Field(default="", description="Its run in W&B, where the sweep is W&B's.")
 
 
 class SweepResult(BaseModel):
@@ -44,4 +45,5 @@ class SweepResult(BaseModel):
         default="optuna", description="What proposed the trials."
     )
     study: str = Field(default="", description="Its name in the sweeps' database.")
+    url: str = Field(default="", description="The sweep's page in W&B, where W&B drives it.")
     stopped: str = Field(default="", description="Why no further trial was started.")

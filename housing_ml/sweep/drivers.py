@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from housing_ml.sweep import SweepError
 from housing_ml.tracking import wandb_mode
 
 if TYPE_CHECKING:
@@ -25,9 +24,9 @@ def sweep(objective: Objective, storage: str | None = None, name: str = "sweep")
         SweepError: when no trial succeeds.
     """
     if resolve(objective.config.driver) == "wandb":
-        raise SweepError("Weights & Biases does not drive sweeps yet: set sweep.driver=optuna")
-    from housing_ml.sweep.optuna_driver import sweep as search  # noqa: PLC0415 - one of them runs
-
+        from housing_ml.sweep.wandb_driver import sweep as search  # noqa: PLC0415 - one of them runs
+    else:
+        from housing_ml.sweep.optuna_driver import sweep as search  # noqa: PLC0415 - the same
     return search(objective, storage, name)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from importlib.metadata import version
@@ -46,6 +46,10 @@ class Objective:
     def folds(self) -> tuple[Fold, ...]:
         """The folds that every trial is judged on."""
         return make_folds(self.raw, self.y, self.features, self.config.folds, self.config.seed)
+
+    def within(self, minutes: float) -> Objective:
+        """Return the same objective with another budget of minutes."""
+        return replace(self, config=self.config.model_copy(update={"minutes": minutes}))
 
     @property
     def space(self) -> Space:

@@ -22,6 +22,7 @@ from housing_ml.sweep.study import (
     finished,
     heartbeat,
     open_study,
+    propose,
     sweep_result,
     take_over,
     trial_number,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from housing_ml.config import Parameters
     from housing_ml.sweep import Trial
     from housing_ml.sweep.objective import Objective
-    from housing_ml.sweep.space import Range
     from housing_ml.sweep.trials import Evaluate
 
 _RANDOM_TRIALS = 4
@@ -133,10 +133,7 @@ class _Search:
         self._study.sampler = TPESampler(
             seed=int(seed[0]), n_startup_trials=_RANDOM_TRIALS, constant_liar=True
         )
-        point: Parameters = {
-            name: _suggest(trial, name, dimension)
-            for name, dimension in self._objective.space.dimensions.items()
-        }
+        point = propose(trial, self._objective)
         future = self._threads.submit(self._run, trial, number, point, limits)
         self._running[future] = trial
 
@@ -154,10 +151,3 @@ class _Search:
                 trial.report(fmean(record.fold_wmapes), len(record.fold_wmapes))
             trial.set_user_attr("record", record.model_dump(mode="json"))
             self._study.tell(trial, record.wmape, STATES[record.state])
-
-
-def _suggest(trial: optuna.Trial, name: str, dimension: Range) -> float:
-    if dimension.kind == "integer":
-        low, high = int(dimension.low), int(dimension.high)
-        return trial.suggest_int(name, low, high, log=dimension.log)
-    return trial.suggest_float(name, dimension.low, dimension.high, log=dimension.log)

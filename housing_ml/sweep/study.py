@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import optuna
 import stamina
+from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 from optuna.pruners import NopPruner
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
@@ -30,11 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
     from housing_ml.config import Parameters
     from housing_ml.sweep import TrialOutcome
     from housing_ml.sweep.objective import Objective
+    from housing_ml.sweep.space import Range
 
 STATES: dict[TrialOutcome, TrialState] = {
     "complete": TrialState.COMPLETE,
@@ -81,6 +84,16 @@ def ask(study: optuna.Study) -> optuna.Trial:
         return study.ask()
 
 
+def propose(trial: optuna.Trial, objective: Objective) -> Parameters:
+    """Return the point of the objective's space that the study proposes for a trial."""
+    return {
+        name: trial.suggest_int(name, int(part.low), int(part.high), log=part.log)
+        if part.kind == "integer"
+        else trial.suggest_float(name, part.low, part.high, log=part.log)
+        for name, part in objective.space.dimensions.items()
+    }
+
+
 def take_over(study: optuna.Study) -> None:
     """Let trials of other machines that are silent for too long be tried again."""
     with _experimental():
@@ -120,8 +133,25 @@ def finished(study: optuna.Study) -> list[Trial]:
     return [Trial.model_validate(record) for _, record in sorted(ended, key=itemgetter(0))]
 
 
+def add(study: optuna.Study, objective: Objective, record: Trial) -> int:
+    """Add a trial that something else than the study has proposed; return its number here."""
+    number = len(study.get_trials(deepcopy=False))
+    placed = record.model_copy(update={"number": number})
+    dimensions = objective.space.dimensions
+    study.add_trial(
+        optuna.trial.create_trial(
+            state=STATES[record.state],
+            value=record.wmape,
+            params={name: record.parameters[name] for name in dimensions},
+            distributions={name: _distribution(part) for name, part in dimensions.items()},
+            user_attrs={"record": placed.model_dump(mode="json")},
+        )
+    )
+    return number
+
+
 def sweep_result(
-    study: optuna.Study, objective: Objective, resumed: int, stopped: str
+    study: optuna.Study, objective: Objective, resumed: int, stopped: str, best: str = ""
 ) -> SweepResult:
     """Return all trials and the best one.
 
@@ -130,6 +160,7 @@ def sweep_result(
         objective: what was lowered.
         resumed: how many trials it had before.
         stopped: why no further trial was started.
+        best: run of the best trial where a service names it.
 
     Raises:
         SweepError: when no trial succeeded.
@@ -138,16 +169,23 @@ def sweep_result(
     complete = [trial for trial in trials if trial.wmape is not None]
     if not complete:
         raise SweepError(f"all {len(trials)} trials failed; the first one: {trials[0].reason}")
-    best = min(complete, key=attrgetter("wmape"))
+    named = [trial for trial in complete if best and trial.run == best]
+    winner = named[0] if named else min(complete, key=attrgetter("wmape"))
     return SweepResult(
         model=objective.model,
-        best_parameters=best.parameters,
-        best_wmape=best.wmape,
+        best_parameters=winner.parameters,
+        best_wmape=winner.wmape,
         trials=tuple(trials),
         resumed=resumed,
         study=study.study_name,
         stopped=stopped,
     )
+
+
+def _distribution(dimension: Range) -> BaseDistribution:
+    if dimension.kind == "integer":
+        return IntDistribution(int(dimension.low), int(dimension.high), log=dimension.log)
+    return FloatDistribution(dimension.low, dimension.high, log=dimension.log)
 
 
 def _create(storage: optuna.storages.BaseStorage, name: str, first: Parameters) -> optuna.Study:

@@ -22,7 +22,11 @@ _STARTUP = 4
 
 
 def run_trial(
-    objective: Objective, number: int, parameters: Parameters, limits: Sequence[float] = ()
+    objective: Objective,
+    number: int,
+    parameters: Parameters,
+    limits: Sequence[float] = (),
+    report: Callable[[float], None] = lambda _: None,
 ) -> Trial:
     """Judge parameters on the folds; whatever goes wrong is the trial's own failure.
 
@@ -31,6 +35,7 @@ def run_trial(
         number: the trial's place in the study.
         parameters: what the model is given.
         limits: for each fold but the last, the mean wMAPE up to it above which the trial ends.
+        report: is told the mean wMAPE after each fold.
     """
     start = perf_counter()
     wmapes: list[float] = []
@@ -39,6 +44,7 @@ def run_trial(
     try:
         for wmape in objective.fold_wmapes(parameters):
             wmapes.append(wmape)
+            report(fmean(wmapes))
             if len(wmapes) <= len(limits) and fmean(wmapes) > limits[len(wmapes) - 1]:
                 state = "pruned"
                 break

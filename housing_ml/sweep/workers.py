@@ -44,7 +44,7 @@ def run_pickled(
     pickled: bytes, number: int, parameters: Parameters, limits: Sequence[float]
 ) -> Trial:
     """Run a trial of a pickled objective, whose folds the process keeps for the next one."""
-    return run_trial(_load(pickled), number, parameters, limits)
+    return run_trial(load_objective(pickled), number, parameters, limits)
 
 
 class _Processes:
@@ -54,7 +54,7 @@ class _Processes:
         self._pickled = pickle.dumps(objective)
         self._idle: SimpleQueue[ProcessPoolExecutor] = SimpleQueue()
         for _ in range(objective.config.workers):
-            self._idle.put(_start())
+            self._idle.put(start_process())
 
     def run(self, number: int, parameters: Parameters, limits: Sequence[float]) -> Trial:
         process = self._idle.get()
@@ -65,7 +65,7 @@ class _Processes:
                     return job.result()
                 except BrokenProcessPool:
                     process.shutdown()
-                    process = _start()
+                    process = start_process()
         finally:
             self._idle.put(process)
         return Trial(
@@ -83,7 +83,7 @@ class _Processes:
             self._idle.get().shutdown()
 
 
-def _start() -> ProcessPoolExecutor:
+def start_process() -> ProcessPoolExecutor:
     """Return a process, started with its first job; a fork would inherit OpenMP's dead threads."""
     return ProcessPoolExecutor(1, get_context("spawn"), initializer=_end_with_parent)
 
@@ -102,5 +102,6 @@ def _wait_for_parent() -> None:
 
 
 @lru_cache(maxsize=1)
-def _load(pickled: bytes) -> Objective:
+def load_objective(pickled: bytes) -> Objective:
+    """Return a pickled objective; the last one is kept with its folds."""
     return cast("Objective", pickle.loads(pickled))  # noqa: S301 - of our own parent
