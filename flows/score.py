@@ -32,6 +32,8 @@ from housing_ml.releases import (
 from housing_ml.settings import Settings
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from prefect.task_runners import TaskRunner
 
 
@@ -41,7 +43,7 @@ def score_one(file: str, target: str, digest: str) -> ScoreReport:
     return score_file(file, target, Bundle(fetch_bundle(open_releases(Settings()), digest)))
 
 
-def _machines() -> TaskRunner[Any]:
+def _machines() -> AbstractContextManager[TaskRunner[Any]]:
     scheduler = Settings().dask_scheduler
     if scheduler is None:
         return ThreadPoolTaskRunner(max_workers=1)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from housing_ml.errors import HousingError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from prefect.task_runners import TaskRunner
 
 LOCAL = "local"
@@ -17,15 +20,16 @@ class ClusterError(HousingError, RuntimeError):
     """No cluster can be used; the message says what to do."""
 
 
-def dask_runner(scheduler: str, workers: int) -> TaskRunner[Any]:
-    """Return what runs tasks on a Dask cluster, as a context manager inside a flow.
+@contextmanager
+def dask_runner(scheduler: str, workers: int) -> Iterator[TaskRunner[Any]]:
+    """Yield what runs the tasks of the current flow run on a Dask cluster.
 
     Args:
         scheduler: address, such as "tcp://host:8786", or `LOCAL`.
         workers: processes of a local cluster, each with one thread.
 
     Raises:
-        ClusterError: when the extra `dask` is not installed.
+        ClusterError: when the extra `dask` is not installed, or no scheduler answers.
     """
     try:
         from prefect_dask.task_runners import DaskTaskRunner  # noqa: PLC0415 - an extra, slow
@@ -33,7 +37,17 @@ def dask_runner(scheduler: str, workers: int) -> TaskRunner[Any]:
         raise ClusterError(
             "a Dask cluster needs the extra `dask`: pip install 'housing-ml[dask]'"
         ) from None
-    if scheduler != LOCAL:
-        return DaskTaskRunner(address=scheduler)
     local = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
-    return DaskTaskRunner(cluster_kwargs=local)
+    runner = (
+        DaskTaskRunner(cluster_kwargs=local)
+        if scheduler == LOCAL
+        else DaskTaskRunner(address=scheduler)
+    )
+    with runner:
+        try:
+            _ = runner.client  # connects
+        except (OSError, ValueError) as error:
+            raise ClusterError(
+                f"HOUSING_DASK_SCHEDULER: no scheduler of Dask answers at {scheduler}: {error}"
+            ) from error
+        yield runner

@@ -12,6 +12,7 @@ from housing_ml import table_chunks
 from housing_ml.batch_scoring import PRICES, ScoreError, score
 from housing_ml.config import FeatureParameters, TrainingConfig
 from housing_ml.contract import COLUMNS, TARGET, ContractError, to_matrix
+from housing_ml.dask_cluster import ClusterError
 from housing_ml.manifest import Provenance
 from housing_ml.releases import LocalReleases, Release, TrainingData, move_channels, publish_bundle
 from housing_ml.training import train
@@ -238,6 +239,23 @@ def test_the_workers_of_a_dask_cluster_share_the_files(
     assert len(set().union(*keys.values())) == 3
     expected = bundle.predict(housing_frame[:300]).round(2)
     np.testing.assert_array_equal(scored(tmp_path / "out")["predicted_price"], expected)
+
+
+@pytest.mark.usefixtures("published")
+def test_an_address_without_a_scheduler_is_told(
+    housing_frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dask = pytest.importorskip("dask", reason="the extra `dask` is not installed")
+    from flows.score import run_score  # noqa: PLC0415 - imports Prefect
+
+    housing_frame[:300].to_parquet(tmp_path / "rows.parquet")
+    monkeypatch.setenv("HOUSING_DASK_SCHEDULER", "tcp://127.0.0.1:9")
+
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": 1}),
+        pytest.raises(ClusterError, match=r"HOUSING_DASK_SCHEDULER: .* tcp://127\.0\.0\.1:9"),
+    ):
+        run_score(str(tmp_path / "rows.parquet"), str(tmp_path / "out"))
 
 
 def _executed(dask_worker: Any) -> set[str]:
