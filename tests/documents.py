@@ -23,6 +23,8 @@ ELSEWHERE = {
     r"\.venv/bin/python -m pytest ": "runs tests that run anyway",
     r"(\.venv/bin/)?housing retrain ": "takes minutes: its config is made, and no model",
     r"housing canary watch$": "goes on until requests tell",
+    r"wandb sync ": "needs an account of Weights & Biases",
+    r"HOUSING_OPTUNA_STORAGE=postgresql:": "needs a database server of the reader's",
     r"prefect --no-prompt deploy ": "changes the deployments that other tests look at",
     r"(gcloud|terraform|git tag|printf|export|python3 deployments/cloud_run)\b": (
         "needs a project at Google, or is a part of what does"

@@ -86,7 +86,7 @@ class Project:
         small = " ".join(f"--set {shlex.quote(value)}" for value in SMALL)
         self._program(
             "housing",
-            f'case $1 in retrain) set -- "$@" {small} ;; esac\n'
+            f'case $1 in retrain|sweep) set -- "$@" {small} ;; esac\n'
             f'exec {sys.executable} -m housing_ml.cli "$@"',
         )
         (folder / ".venv" / "installed").touch()
