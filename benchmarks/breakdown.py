@@ -70,7 +70,7 @@ def measure_parts(bundle: Bundle, rows: Matrix, body: bytes, folder: Path) -> di
         return PredictionResponse([PredictedPrice("id", price, interval, [])], "1", "champion")
 
     def count() -> None:
-        metrics.predicted("1", "champion", [180_000.0])
+        metrics.predicted("1", "champion", prediction.price)
         metrics.answered("/api/v1/predict", 200, 0.001)
 
     answer = respond()

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import collections
 import os
-from bisect import bisect_left
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -24,9 +24,8 @@ from prometheus_client import (
 from housing_ml.contract import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from serve.schemas import FieldError
@@ -45,7 +44,7 @@ _LATENCY_BUCKETS = (
     1.0,
     2.5,
 )
-_PRICES = tuple(round(10_000 * 1.25**step, -2) for step in range(22))
+_PRICES = np.array([round(10_000 * 1.25**step, -2) for step in range(22)])
 """Upper bounds of the bins of predicted prices, in dollars; each is a quarter above the last."""
 
 _PRICE_LABELS = (*(f"{price:.0f}" for price in _PRICES), "+Inf")
@@ -150,13 +149,11 @@ class Metrics:
             observer = self._observers[route, status] = self.latency.labels(route, str(status))
         observer.observe(seconds)
 
-    def predicted(self, version: str, channel: str, prices: Sequence[float]) -> None:
-        """Count block groups that were priced, by their price in dollars."""
-        bins: dict[int, int] = {}
-        for price in prices:
-            index = bisect_left(_PRICES, price)
-            bins[index] = bins.get(index, 0) + 1
-        for index, rows in bins.items():
+    def predicted(self, version: str, channel: str, prices: NDArray[np.float64]) -> None:
+        """Count block groups that were priced, by their prices (rows,) in dollars."""
+        for index, rows in enumerate(np.bincount(_PRICES.searchsorted(prices)).tolist()):
+            if not rows:
+                continue
             key = (version, channel, index)
             counter = self._counters.get(key)
             if counter is None:

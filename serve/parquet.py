@@ -18,8 +18,11 @@ Values: TypeAlias = NDArray[np.float64] | NDArray[np.datetime64] | Sequence[str]
 
 _MAGIC = b"PAR1"
 _PLAIN, _RLE = 0, 3
-_GZIP = 2
+_UNCOMPRESSED, _GZIP = 0, 2
 _REQUIRED = 0
+_SAMPLE_BYTES = 4096
+_WORTHWHILE = 0.8
+"""Prices shrink by a twentieth only, and take most of the time: left as they are."""
 
 _Kind = Literal["i32", "i64", "text", "struct", "list"]
 _WIRE_TYPES: dict[_Kind, int] = {"i32": 5, "i64": 6, "text": 8, "list": 9, "struct": 12}
@@ -34,10 +37,11 @@ class _Physical(NamedTuple):
 
 
 class _Chunk(NamedTuple):
-    """One column as it lies in the file: page header and compressed page."""
+    """One column as it lies in the file: page header, and page as the codec left it."""
 
     name: str
     physical: _Physical
+    codec: int
     content: bytes
     uncompressed_size: int
 
@@ -90,17 +94,34 @@ _TEXT_COLUMN = _Physical(6, 0, _STRING)
 
 def _plain(values: Values) -> tuple[_Physical, bytes]:
     if not isinstance(values, np.ndarray):
-        encoded = [value.encode() for value in values]
-        return _TEXT_COLUMN, b"".join(struct.pack("<I", len(text)) + text for text in encoded)
+        encoded = {value: _plain_text(value) for value in set(values)}  # most stand there often
+        return _TEXT_COLUMN, b"".join([encoded[value] for value in values])
     if values.dtype.kind == "M":
         return _TIME_COLUMN, values.astype("datetime64[us]").astype("<i8").tobytes()
     return _DOUBLE_COLUMN, values.astype("<f8").tobytes()
 
 
+def _plain_text(text: str) -> bytes:
+    encoded = text.encode()
+    return struct.pack("<I", len(encoded)) + encoded
+
+
+def _gzip(content: bytes) -> bytes:
+    packer = zlib.compressobj(level=1, wbits=31)
+    return packer.compress(content) + packer.flush()
+
+
+def _compressed(page: bytes) -> tuple[int, bytes]:
+    """Return the page and its codec: gzip where a sample says that it helps."""
+    sample = page[:_SAMPLE_BYTES]
+    if len(_gzip(sample)) > _WORTHWHILE * len(sample):
+        return _UNCOMPRESSED, page
+    return _GZIP, _gzip(page)
+
+
 def _chunk(name: str, values: Values) -> _Chunk:
     physical, page = _plain(values)
-    packer = zlib.compressobj(level=1, wbits=31)
-    compressed = packer.compress(page) + packer.flush()
+    codec, content = _compressed(page)
     page_fields = {
         1: ("i32", _integer(len(values))),
         2: ("i32", _integer(_PLAIN)),
@@ -111,11 +132,11 @@ def _chunk(name: str, values: Values) -> _Chunk:
         {
             1: ("i32", _integer(0)),
             2: ("i32", _integer(len(page))),
-            3: ("i32", _integer(len(compressed))),
+            3: ("i32", _integer(len(content))),
             5: ("struct", _struct(page_fields)),  # type: ignore[arg-type]
         }
     )
-    return _Chunk(name, physical, header + compressed, len(header) + len(page))
+    return _Chunk(name, physical, codec, header + content, len(header) + len(page))
 
 
 def _schema_element(chunk: _Chunk) -> bytes:
@@ -136,7 +157,7 @@ def _column(chunk: _Chunk, offset: int, rows: int) -> bytes:
             1: ("i32", _integer(chunk.physical.type)),
             2: ("list", _list("i32", [_integer(_PLAIN)])),
             3: ("list", _list("text", [_text(chunk.name)])),
-            4: ("i32", _integer(_GZIP)),
+            4: ("i32", _integer(chunk.codec)),
             5: ("i64", _integer(rows)),
             6: ("i64", _integer(chunk.uncompressed_size)),
             7: ("i64", _integer(len(chunk.content))),

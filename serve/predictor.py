@@ -152,7 +152,7 @@ class Predictor:
         """Return the answers of requests of these sizes; count and log what they say."""
         model, raw, prediction = priced.model, priced.raw, priced.prediction
         ids = [f"{self._prefix}-{next(self._numbers):x}" for _ in range(len(raw))]
-        self._metrics.predicted(model.version, model.channel, prediction.price.tolist())
+        self._metrics.predicted(model.version, model.channel, prediction.price)
         if self._log:
             self._log.offer(Entry.of(model.version, model.channel, ids, raw, prediction))
         shadow = self._trials.shadow

@@ -14,6 +14,7 @@ import struct
 import time
 import zlib
 from datetime import UTC, datetime
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
@@ -148,17 +149,22 @@ def read_entries(file: BinaryIO) -> Iterator[Entry]:
 def to_columns(entries: Sequence[Entry]) -> dict[str, Values]:
     """Return the entries as the columns of a table, one row per prediction."""
     numbers = np.frombuffer(b"".join(entry.numbers for entry in entries)).reshape(-1, _WIDTH)
+    sizes = [len(entry.ids) for entry in entries]
     columns: dict[str, Values] = {
         "prediction_id": [name for entry in entries for name in entry.ids],
         "time": np.repeat(
             np.array([round(entry.time * 1e6) for entry in entries], dtype="datetime64[us]"),
-            [len(entry.ids) for entry in entries],
+            sizes,
         ),
-        "model_version": [entry.model_version for entry in entries for _ in entry.ids],
-        "channel": [entry.channel for entry in entries for _ in entry.ids],
+        "model_version": _repeated([entry.model_version for entry in entries], sizes),
+        "channel": _repeated([entry.channel for entry in entries], sizes),
     }
     for index, name in enumerate((*COLUMNS, *OUTPUTS)):
         columns[name] = numbers[:, index]
     codes = numbers[:, COLUMNS.index(CATEGORY)].astype(int).tolist()
     columns[CATEGORY] = [CATEGORIES[code] if code >= 0 else "" for code in codes]
     return columns
+
+
+def _repeated(texts: Sequence[str], times: Sequence[int]) -> list[str]:
+    return list(chain.from_iterable(map(repeat, texts, times)))

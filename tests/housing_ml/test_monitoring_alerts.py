@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -28,7 +29,7 @@ needs_promtool = pytest.mark.skipif(
 def figures() -> Metrics:
     metrics = Metrics()
     metrics.answered("/api/v1/predict", 200, 0.002)
-    metrics.predicted("1", "champion", [150_000.0, 180_000.0, 2e6])
+    metrics.predicted("1", "champion", np.array([150_000.0, 180_000.0, 2e6]))
     metrics.model.labels("1", "champion").set(1)
     metrics.reloads.labels("loaded").inc()
     metrics.log_shipments.labels("done").inc()

@@ -203,6 +203,17 @@ def test_parquet_files_read_back_as_they_were_written(
     assert table["time"].cast("int64").to_pylist() == moments
 
 
+def test_parquet_compresses_what_shrinks_and_leaves_prices_as_they_are() -> None:
+    prices = np.random.default_rng(0).uniform(1e4, 5e5, 3000)
+    content = parquet.encode({"channel": ["champion"] * len(prices), "price": prices})
+    columns = pq.ParquetFile(io.BytesIO(content)).metadata.row_group(0)
+    table = pq.read_table(io.BytesIO(content))
+
+    assert [columns.column(number).compression for number in (0, 1)] == ["GZIP", "UNCOMPRESSED"]
+    assert table["channel"].unique().to_pylist() == ["champion"]
+    assert table["price"].to_numpy().tobytes() == prices.tobytes()
+
+
 def test_the_table_of_the_log_has_a_row_for_each_prediction() -> None:
     columns = segments.to_columns([entry(1), entry(2, rows=1)])
     assert list(columns) == [
