@@ -57,6 +57,8 @@ def wandb_run(
         "finish_timeout": _FINISH_SECONDS,
         "x_disable_stats": True,
         "x_disable_machine_info": True,
+        "x_save_requirements": False,
+        "disable_job_creation": True,
     }
     if live:
         options["x_file_stream_transmit_interval"] = 1
