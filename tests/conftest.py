@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 SHARED_ARCHIVE = Path(__file__).parents[2] / "shared" / "data" / "housing.tgz"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let files that start processes, and wait for them, come first: other tests fill the waits."""
+    items.sort(key=lambda item: "integration" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def housing_archive() -> Path:
     """The real housing.tgz: HOUSING_DATA_URL where it is a path, or beside the project."""
