@@ -7,9 +7,7 @@ that the same rows become a Markdown table here and a table artifact in Prefect.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from housing_ml.records.imputation import ImputationReport
     from housing_ml.records.release import RegisteredVersion, Stages
     from housing_ml.records.selection import SelectionReport
-    from housing_ml.releases import Channels
     from housing_ml.sweep import SweepResult
 
 Row = dict[str, str]
@@ -31,7 +28,7 @@ SYNTHETIC_WARNING = (
     "houses. It is never promoted over a model of real data."
 )
 
-_TITLES = {"rmse": "RMSE", "mae": "MAE", "r2": "R2", "mape": "MAPE", "wmape": "wMAPE"}
+METRIC_TITLES = {"rmse": "RMSE", "mae": "MAE", "r2": "R2", "mape": "MAPE", "wmape": "wMAPE"}
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -117,7 +114,7 @@ def holdout_rows(evaluation: Evaluation, level: float) -> list[Row]:
             "value": amount(name, getattr(evaluation.metrics, name)),
             "interval": " to ".join(amount(name, end) for end in evaluation.intervals[name]),
         }
-        for name, title in _TITLES.items()
+        for name, title in METRIC_TITLES.items()
     ]
     others = {
         f"coverage of the {level:.0%} interval": f"{evaluation.coverage:.1%}",
@@ -206,36 +203,6 @@ def outcome(registered: RegisteredVersion, decision: GateDecision) -> str:
     if decision.promote:
         return f"{registered} is the champion, published for the service."
     return f"{registered} is a challenger; the champion stays."
-
-
-def status_document(channels: Channels) -> dict[str, Any]:
-    """Return what `housing status --json` prints: each channel's release; champion may be null."""
-    releases = {name: msgspec.to_builtins(release) for name, release in channels.channels.items()}
-    return {"champion": None, **releases}
-
-
-def status_table(document: dict[str, Any]) -> str:
-    """Return the channels and their releases for a person."""
-    return table(
-        [
-            {
-                "channel": f"{channel}, {share:.0%}"
-                if (share := release.get("share"))
-                else channel,
-                "version": release["version"],
-                "model": release["model"],
-                **{
-                    _TITLES[name]: amount(name, release["metrics"][name])
-                    for name in ("rmse", "r2", "mape", "wmape")
-                },
-                "data": f"{release['data']['rows']:,} rows"
-                + (" (synthetic)" if release["data"]["synthetic"] else ""),
-                "promoted": release["promoted_at"][:16].replace("T", " "),
-            }
-            for channel, release in document.items()
-            if release is not None
-        ]
-    )
 
 
 def _paragraphs(parts: Sequence[str]) -> str:

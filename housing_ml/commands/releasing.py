@@ -8,6 +8,7 @@ last.
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import TYPE_CHECKING
 
@@ -36,23 +37,24 @@ shadow = App(name="shadow", help="Let a release see all requests and answer none
 release = App(name="release", help="Keep registry and release channels in line.")
 
 
-def status(*, as_json: Json = False) -> int:
-    """Show the models that the release channels point at.
+def status(*, url: str = "http://127.0.0.1:8000", as_json: Json = False) -> int:
+    """Show the models that the release channels point at, and how the service is.
 
     Args:
-        as_json: Print JSON; `champion` is null when there is none.
+        url: Address of the service that a person is told about.
+        as_json: Print the channels as JSON; `champion` is null when there is none.
     """
     from housing_ml.releases import open_releases, read_channels
-    from housing_ml.report import status_document, status_table
+    from housing_ml.status import service_health, status_document, status_rows
 
     channels, _ = read_channels(open_releases(Settings()))
-    document = status_document(channels)
     if as_json:
-        print_json(document)
-    elif document["champion"] is None:
+        print_json(status_document(channels))
+    elif "champion" not in channels.channels:
         raise CommandError(NO_CHAMPION)
     else:
-        show(status_table(document))
+        show_rows(status_rows(channels, datetime.now(UTC)))
+        show(service_health(url))
     return 0
 
 

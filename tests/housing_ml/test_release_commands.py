@@ -100,6 +100,21 @@ def test_canary_and_shadow_start_and_stop(housing: Callable[..., Any]) -> None:
     assert "10% or 0.1" in housing("canary", "start", "1", "--share", "much", "--why", "try")
 
 
+def test_the_status_shows_releases_their_figures_ages_and_the_service_at_a_glance(
+    housing: Callable[..., Any],
+) -> None:
+    housing("canary", "start", "1", "--share", "25%", "--why", "try")
+    shown = housing("status", "--url", "http://127.0.0.1:9")
+
+    rows = {line[:14].strip(): line.split()[1:] for line in shown.splitlines() if line}
+    assert rows["channel"] == ["champion", "canary", "previous"]
+    assert rows["version"] == ["2", "1", "1"]
+    assert "25%" in rows["share"]
+    assert "RMSE" in rows
+    assert "ago" in shown
+    assert "No service was found at http://127.0.0.1:9" in shown
+
+
 def test_two_releases_are_compared(housing: Callable[..., Any]) -> None:
     found = housing("compare", "3", "champion", "--json")
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from housing_ml.status import service_health
+
 if TYPE_CHECKING:
     from tests.serve.conftest import Models, Service
 
@@ -109,6 +111,12 @@ def test_health_says_alive_ready_and_how_each_dependency_is(service: Service) ->
         "prediction log",
     }
     assert deep["dependencies"]["release storage"]["milliseconds"] > 0
+
+
+def test_a_person_reads_its_health_in_a_sentence(service: Service) -> None:
+    said = service_health(service.url)
+
+    assert said.startswith(f"The service at {service.url} is ok; model: version ")
 
 
 def test_metrics_count_predictions_errors_by_field_and_latencies_by_route(
