@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from housing_ml.comparison import Comparison
     from housing_ml.contract import Matrix
     from housing_ml.evaluation import Evaluation, Importance
     from housing_ml.records.features import ClusterReport
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 BLUE, ORANGE, VERMILION, GREY = "#0072B2", "#E69F00", "#D55E00", "#9A9A9A"
 INK = "#333333"
 _DPI = 110
+_HIGHER_IS_BETTER = {"r2", "within_5", "within_10", "within_15"}
 
 
 def imputer_comparison(report: ImputationReport) -> bytes:
@@ -196,6 +198,33 @@ def error_by_slice(evaluation: Evaluation) -> bytes:
         axes.set_title(f"By {kind}", fontsize=9, color=INK, loc="left")
     rows[-1].set_xlabel("wMAPE, % (line across: all rows; in brackets: rows)")
     rows[-1].set_xlim(left=0)
+    return _png(figure)
+
+
+def comparison(found: Comparison) -> bytes:
+    """Draw by how much each metric of one release differs from another's, with its interval.
+
+    Blue is certainly better, red certainly worse, and grey open.
+    """
+    names = list(found.intervals)
+    figure, axes = _canvas(
+        f"Version {found.first.version} against version {found.second.version}",
+        height=1.2 + 0.32 * len(names),
+    )
+    for position, name in enumerate(names):
+        second = getattr(found.second.metrics, name)
+        unit = abs(second) / 100 or 1.0
+        shift = (getattr(found.first.metrics, name) - second) / unit
+        ends = np.array(found.intervals[name]) / unit
+        sides = np.sign(ends) if name in _HIGHER_IS_BETTER else -np.sign(ends)
+        colour = {2: BLUE, -2: VERMILION}.get(int(sides.sum()), GREY)
+        axes.plot(ends, [position] * 2, color=colour, linewidth=2)
+        axes.plot(shift, position, "o", color=colour)
+    axes.axvline(0, color=INK, linewidth=1, zorder=1)
+    axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    confidence = found.wmape.confidence
+    axes.set_xlabel(f"Difference, % ({confidence:.0%} interval of {found.rows:,} paired rows)")
     return _png(figure)
 
 

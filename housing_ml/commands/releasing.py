@@ -76,12 +76,13 @@ def history(*, as_json: Json = False) -> int:
     return 0
 
 
-def compare(first: str, second: str, *, as_json: Json = False) -> int:
+def compare(first: str, second: str, *, figure: Path | None = None, as_json: Json = False) -> int:
     """Compare two releases on the held-out rows that both have predicted.
 
     Args:
         first: Channel, version or start of the bundle's digest.
         second: The same of the other one.
+        figure: PNG file to draw the differences and their intervals into.
         as_json: Print JSON.
     """
     from housing_ml.comparison import compare_releases
@@ -89,6 +90,11 @@ def compare(first: str, second: str, *, as_json: Json = False) -> int:
     from housing_ml.releases import open_releases
 
     found = compare_releases(open_releases(Settings()), first, second)
+    if figure:
+        from housing_ml.atomic import write_atomically
+        from housing_ml.plots import comparison
+
+        write_atomically(figure, comparison(found))
     if as_json:
         print(found.model_dump_json(indent=2))
     else:

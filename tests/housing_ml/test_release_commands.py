@@ -115,12 +115,15 @@ def test_the_status_shows_releases_their_figures_ages_and_the_service_at_a_glanc
     assert "No service was found at http://127.0.0.1:9" in shown
 
 
-def test_two_releases_are_compared(housing: Callable[..., Any]) -> None:
+def test_two_releases_are_compared(housing: Callable[..., Any], tmp_path: Path) -> None:
     found = housing("compare", "3", "champion", "--json")
 
     assert found["rows"] == 3
     assert found["wmape"]["difference"] == pytest.approx(0.1)
-    assert "version 3 is worse than version 2" in housing("compare", "3", "2")
+    figure = tmp_path / "new" / "figure.png"
+    said = housing("compare", "3", "2", "--figure", str(figure))
+    assert "version 3 is worse than version 2" in said
+    assert figure.read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_new_key_is_printed_as_settings(housing: Callable[..., Any]) -> None:
