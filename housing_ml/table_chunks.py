@@ -21,7 +21,7 @@ from housing_ml.errors import HousingError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CHUNK_ROWS = 131_072
+CHUNK_ROWS = 262_144
 """Rows of a Parquet file that make a chunk."""
 
 CHUNK_BYTES = 8 * 1024**2
