@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -347,9 +348,15 @@ def test_operators_see_figures_over_versions_drift_live_error_and_roll_backs(
     page.get_by_text("4 checks, 0 failed").last.click()
     expect(page.get_by_role("group", name="Checks of the gate").last).to_be_visible()
     expect(page.locator("#traffic-table")).to_contain_text("/operators")
-    page.screenshot(path=screenshots / "operators-with-history.png", full_page=True)
-    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}})
-    assert found.violations_count == 0, found.generate_report()
+    for size, scheme in itertools.product(SIZES, SCHEMES):
+        width, height = SIZES[size]
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)
+        picture = f"operators-with-history-{size}-{scheme}.png"
+        page.screenshot(path=screenshots / picture, full_page=True)
+        found = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}})
+        assert found.violations_count == 0, found.generate_report()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_the_page_is_light_enough_to_be_there_at_once(visit: Callable[..., Page]) -> None:
