@@ -53,7 +53,11 @@ def read_chunks(file: str) -> Iterator[pa.RecordBatch]:
 
 
 def _parquet_chunks(system: FileSystem, path: str) -> Iterator[pa.RecordBatch]:
-    with system.open_input_file(path) as stream, pq.ParquetFile(stream) as file:
+    """Yield batches; bytes that were read ahead would be kept until the end of the file."""
+    with (
+        system.open_input_file(path) as stream,
+        pq.ParquetFile(stream, pre_buffer=False) as file,
+    ):
         yield from file.iter_batches(CHUNK_ROWS)
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from housing_ml import table_chunks
@@ -15,6 +17,7 @@ from housing_ml.contract import COLUMNS, TARGET, ContractError, to_matrix
 from housing_ml.dask_cluster import ClusterError
 from housing_ml.manifest import Provenance
 from housing_ml.releases import LocalReleases, Release, TrainingData, move_channels, publish_bundle
+from housing_ml.table_chunks import read_chunks
 from housing_ml.training import train
 
 if TYPE_CHECKING:
@@ -177,6 +180,22 @@ def test_a_source_that_cannot_be_used_is_one_clear_error(
         scoring("nowhere.csv")
     with pytest.raises(ScoreError, match="no path and no gs:// address"):
         score("ftp://host/rows.csv", str(tmp_path / "out"), bundle)
+
+
+def test_a_large_file_is_read_in_constant_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_chunks, "CHUNK_ROWS", 10_000)
+    values = np.random.default_rng(0).random(10_000)
+    rows = pa.table(dict.fromkeys(COLUMNS[:-1], values))
+    with pq.ParquetWriter(tmp_path / "rows.parquet", rows.schema) as writer:
+        for _ in range(50):
+            writer.write_table(rows)
+
+    held = [pa.total_allocated_bytes() for _ in read_chunks(str(tmp_path / "rows.parquet"))]
+
+    assert len(held) == 50
+    assert max(held) < 2 * held[1]
 
 
 @pytest.fixture
