@@ -222,6 +222,7 @@ def test_mlflow_has_the_run_with_a_nested_run_for_each_stage(first: Run) -> None
         "data_digest",
         "feature_fingerprint",
         "git_commit",
+        "sweep",
         "synthetic",
     } <= set(version.tags)
     assert "CV wMAPE" in version.description

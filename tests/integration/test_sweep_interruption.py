@@ -116,7 +116,7 @@ def test_a_killed_sweep_goes_on_and_its_workers_end_with_it(scene: Scene, tmp_pa
     assert len(workers) == 2
     assert result.resumed >= 1
     assert [trial.number for trial in result.trials] == list(range(6))
-    assert {trial.state for trial in result.trials} == {"complete"}
+    assert {trial.state for trial in result.trials} <= {"complete", "pruned"}
     again = {alpha: times for alpha, times in scene.alphas("log").items() if times > 1}
     assert len(again) <= 2
     assert set(again.values()) <= {2}
@@ -131,7 +131,7 @@ def test_a_killed_worker_is_replaced_and_its_trial_tried_again(scene: Scene) -> 
 
     result = result_of(sweep)
 
-    assert {trial.state for trial in result.trials} == {"complete"}
+    assert {trial.state for trial in result.trials} <= {"complete", "pruned"}
     assert len(result.trials) == 6
     assert max(scene.alphas("ended").values()) == 1
 
@@ -148,5 +148,5 @@ def test_machines_that_share_a_database_take_over_what_another_one_left(
     result = result_of(other)
 
     assert [trial.number for trial in result.trials] == list(range(6))
-    assert {trial.state for trial in result.trials} == {"complete"}
+    assert {trial.state for trial in result.trials} <= {"complete", "pruned"}
     assert len(scene.alphas("ended")) == 6
