@@ -24,6 +24,8 @@ def figures_of(report: MonitorReport) -> dict[str, float]:
     found = {"predictions": float(report.predictions), "labelled": float(report.labelled)}
     for item in windows[-1].columns if windows else ():
         found[f"psi.{item.name}"] = item.psi
+        found[f"missing.{item.name}"] = item.missing
+        found[f"outside.{item.name}"] = item.outside
         if item.distance is not None:
             found[f"distance.{item.name}"] = item.distance
     estimates = report.performance[0].estimates if report.performance else None

@@ -33,7 +33,7 @@ def report() -> MonitorReport:
         psi=0.3,
         distance=0.2,
         missing=0,
-        outside=0,
+        outside=0.04,
         verdict="drift",
         reasons=("it moved",),
     )
@@ -63,6 +63,7 @@ def test_the_numbers_are_those_of_the_last_window_and_the_live_error(report: Mon
     found = figures_of(report)
 
     assert found["psi.median_income"] == 0.3
+    assert (found["missing.median_income"], found["outside.median_income"]) == (0, 0.04)
     assert found["live.mape"] == pytest.approx(0.1)
     assert found["live.wmape"] == pytest.approx(0.1)
     assert found["alarms"] == 1
