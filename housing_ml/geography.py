@@ -77,19 +77,29 @@ def location_features(place: Floats, centres: Floats) -> list[Floats]:
     The blocks are (n, 10) turned axes, (n, 8) distances to cities, (n, 1) distance to the coast,
     all in kilometres, and (n, c) similarities from 0 to 1.
     """
+    cities = _squared_distances(place, _CITIES)
+    coast = _squared_distances(_COAST, place).min(axis=0)[:, np.newaxis]
+    clusters = _squared_distances(place, centres)
+    clusters *= -0.5 / CLUSTER_WIDTH**2
     return [
         place[:, :1] * _EAST_PART + place[:, 1:] * _NORTH_PART,
-        np.sqrt(_squared_distances(place, _CITIES)),
-        np.sqrt(_squared_distances(_COAST, place).min(axis=0)[:, np.newaxis]),
-        np.exp(_squared_distances(place, centres) * (-0.5 / CLUSTER_WIDTH**2)),
+        np.sqrt(cities, out=cities),
+        np.sqrt(coast, out=coast),
+        np.exp(clusters, out=clusters),
     ]
 
 
 def _squared_distances(places: Floats, others: Floats) -> Floats:
-    """Return squared kilometres (n, m) between places (n, 2) and others (m, 2)."""
+    """Return squared kilometres (n, m) between places (n, 2) and others (m, 2).
+
+    It works in place: fresh memory for so many numbers costs as much as their sums.
+    """
     east = places[:, :1] - others[:, 0]
     north = places[:, 1:] - others[:, 1]
-    return east * east + north * north
+    east *= east
+    north *= north
+    east += north
+    return east
 
 
 def fit_clusters(places: Floats, clusters: int, seed: int) -> Floats:
