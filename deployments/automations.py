@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
-SILENT_AFTER = timedelta(seconds=90)
-"""How long a run that sends a heartbeat every 30 seconds may be silent."""
+SILENT_AFTER = timedelta(minutes=10)
+"""How long a run that sends a heartbeat every 30 seconds may be silent.
+
+A server on SQLite that waits for its own lock may lose some; a worker sees the end of a process at
+once, so that this is for lost machines only.
+"""
 
 _read: Callable[..., Automation] = Automation.read  # type: ignore[assignment]  # not in a loop
 _RUN = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})

@@ -9,6 +9,8 @@ from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 from prefect_gcp.workers.cloud_run_v2 import CloudRunWorkerV2
 
+from housing_ml.settings import without_password
+
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.workers.base import BaseWorker
@@ -37,7 +39,11 @@ def ensure_pools(client: SyncPrefectClient, settings: Settings) -> None:
 
 
 def environment(pool: str, settings: Settings) -> dict[str, str]:
-    """Return where things are for a pool's runs; secrets come from the worker's own environment."""
+    """Return where things are for a pool's runs.
+
+    Secrets, and addresses with a password, come from the worker's own environment: a pool's is
+    shown in the UI.
+    """
     here = pool == "housing"
     places = {
         "HOUSING_HOME": str(settings.home.resolve()) if here else "/state",
@@ -47,4 +53,6 @@ def environment(pool: str, settings: Settings) -> dict[str, str]:
         "PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK": settings.storage_block,
         "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(settings.storage_path) if here else None,
     }
-    return {name: value for name, value in places.items() if value}
+    return {
+        name: value for name, value in places.items() if value and value == without_password(value)
+    }

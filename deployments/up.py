@@ -105,6 +105,7 @@ def up(settings: Settings, ports: Ports, console: Console) -> None:
     logs.mkdir(parents=True, exist_ok=True)
     surroundings = environment(settings, ports)
     with ExitStack() as stack:
+        client = stack.enter_context(httpx.Client(trust_env=False, timeout=5))
         running: dict[str, subprocess.Popen[bytes]] = {}
 
         def start(name: str, *command: str) -> subprocess.Popen[bytes]:
@@ -119,13 +120,13 @@ def up(settings: Settings, ports: Ports, console: Console) -> None:
             start(part.name, *part.command)
         for part in started:
             log = logs / f"{part.name}.log"
-            _wait_until(partial(_answers, part), part.name, running, log)
+            _wait_until(partial(_answers, client, part), part.name, running, log)
             console.print(f"{part.name:8} {part.page}   log: {log}", soft_wrap=True)
         _deploy(surroundings, logs / "deploy.log")
         prefect = (sys.executable, "-m", "prefect")
         start("worker", *prefect, "worker", "start", "--pool", "housing")
         log = logs / "worker.log"
-        _wait_until(partial(_is_online, ports), "worker", running, log)
+        _wait_until(partial(_is_online, client, ports), "worker", running, log)
         console.print(f"{'worker':8} of the pool housing   log: {log}", soft_wrap=True)
         console.print("ready: press Ctrl-C to stop", style="bold green")
         _wait_until_one_ends(running, logs)
@@ -224,17 +225,20 @@ def _wait_until(
     raise UpError(f"{name} was not ready within {STARTUP_SECONDS} s: see {log}")
 
 
-def _answers(part: Part) -> bool:
+def _answers(client: httpx.Client, part: Part) -> bool:
     try:
-        return httpx.get(part.page + part.ready, trust_env=False, timeout=5).is_success
+        return client.get(part.page + part.ready).is_success
     except httpx.TransportError:
         return False
 
 
-def _is_online(ports: Ports) -> bool:
+def _is_online(client: httpx.Client, ports: Ports) -> bool:
     """Whether the worker has told the server that it is there."""
     url = f"http://127.0.0.1:{ports.prefect}/api/work_pools/housing/workers/filter"
-    answer = httpx.post(url, json={}, trust_env=False, timeout=5)
+    try:
+        answer = client.post(url, json={})
+    except httpx.TransportError:
+        return False
     return answer.is_success and any(item["status"] == "ONLINE" for item in answer.json())
 
 

@@ -21,6 +21,7 @@ from housing_ml.contract import COLUMNS, TARGET
 from housing_ml.errors import HousingError
 from housing_ml.records.release import RegisteredVersion
 from housing_ml.report import comparisons, description
+from housing_ml.settings import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -100,7 +101,8 @@ def align_aliases(
         versions = {item.tags.get("bundle_digest"): str(item.version) for item in found}
         if not versions:
             return {}
-        before = client.get_registered_model(name).aliases
+        aliased = client.get_registered_model(name).aliases
+        before = {alias: str(version) for alias, version in aliased.items()}
         after = {alias: versions[digest] for alias, digest in wanted.items() if digest in versions}
         for alias in aliases:
             if alias in after and before.get(alias) != after[alias]:
@@ -158,7 +160,8 @@ def _client(settings: Settings) -> Iterator[MlflowClient]:
             yield mlflow.MlflowClient()
         except MlflowException as error:
             raise RegistryError(
-                f"MLflow at {settings.tracking_uri} refused or cannot be reached ({error}): "
+                f"MLflow at {without_password(settings.tracking_uri)} refused or cannot be "
+                f"reached ({error}): "
                 "check HOUSING_MLFLOW_TRACKING_URI; what is computed stays cached"
             ) from error
 

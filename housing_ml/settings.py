@@ -6,6 +6,7 @@ The defaults are embedded: everything under one folder, no account and no server
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -87,3 +88,13 @@ class Settings(BaseSettings):
     def tracking_uri(self) -> str:
         """MLflow's tracking URI: the configured server, or SQLite in the home folder."""
         return self.mlflow_tracking_uri or f"sqlite:///{self.home.resolve() / 'mlflow.db'}"
+
+
+def without_password(address: str) -> str:
+    """Return an address that people may see.
+
+    >>> without_password("postgresql://me:secret@db/mlflow")
+    'postgresql://me@db/mlflow'
+    """
+    password = urlsplit(address).password
+    return address.replace(f":{password}@", "@", 1) if password else address

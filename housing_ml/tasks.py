@@ -79,7 +79,7 @@ def ingestion(
     return ingest(config, address, expected_sha256, store)
 
 
-@task(persist_result=False)
+@task(task_run_name="feedback", persist_result=False)
 def feedback(days: int) -> DatasetRef | None:
     """Store the block groups of the last days whose actual price has come, if any; not cached."""
     from datetime import UTC, datetime
@@ -287,7 +287,7 @@ def registration(stages: Stages, config: RetrainConfig) -> RegisteredVersion:
     return registered
 
 
-@task(persist_result=False)
+@task(task_run_name="promotion", persist_result=False)
 def promotion(
     registered: RegisteredVersion,
     trained: TrainingResult,
@@ -306,7 +306,7 @@ def promotion(
         announce_rejection(registered.version, decision.reasons)
 
 
-@task(persist_result=False)
+@task(task_run_name="report", persist_result=False)
 def report(stages: Stages, registered: RegisteredVersion, decision: GateDecision) -> RetrainResult:
     """Write summary and figures to the reports folder, and show them in Prefect."""
     from housing_ml.artifacts import show_report

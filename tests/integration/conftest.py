@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pandas as pd
+
+    from tests.postgresql import Postgresql
 
 
 @pytest.fixture(scope="module")
@@ -37,17 +38,18 @@ def gcs() -> Iterator[Emulator]:
 def platform(
     tmp_path_factory: pytest.TempPathFactory,
     housing_frame: pd.DataFrame,
-    pytestconfig: pytest.Config,
+    postgresql_server: Postgresql,
 ) -> Iterator[Platform]:
-    """The platform on 1,500 real rows; its last test ends it."""
-    from prefect import __version__  # noqa: PLC0415 - takes seconds
-
+    """The platform on 1,500 real rows and PostgreSQL; its last test ends it."""
     home = tmp_path_factory.mktemp("platform")
-    migrated = pytestconfig.cache.mkdir("prefect") / f"{__version__}.db"
-    if migrated.exists():
-        (home / "prefect").mkdir()
-        shutil.copy(migrated, home / "prefect" / "prefect.db")
     sample = home / "sample.csv"
     housing_frame.sample(1_500, random_state=7).to_csv(sample, index=False)
-    with run_platform(home, sample) as running:
+    prefect = postgresql_server.create_database("platform_prefect")
+    places = {
+        "HOUSING_HOME": str(home),
+        "HOUSING_DATA_URL": str(sample),
+        "HOUSING_MLFLOW_TRACKING_URI": postgresql_server.create_database("platform_mlflow"),
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": prefect.replace("://", "+asyncpg://"),
+    }
+    with run_platform(home, places) as running:
         yield running

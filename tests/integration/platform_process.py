@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 150  # on SQLite, Prefect's server may wait a minute for its own lock
+PATIENCE_SECONDS = 150
 SECRET = "a-key-that-nobody-may-see"  # noqa: S105
 
 
@@ -97,6 +97,11 @@ class Platform(NamedTuple):
         """Wait for a message that has all of these words."""
         self.wait_for(lambda: any(all(word in text for word in words) for text in self.told))
 
+    def wait_until_logged(self, words: str) -> None:
+        """Wait for words in the worker's log."""
+        log = self.home / "logs" / "worker.log"
+        self.wait_for(lambda: words in log.read_text())
+
     def pid(self, identity: str) -> int:
         """Return the process of a run on this machine."""
         return int(self.run(identity)["infrastructure_pid"].rpartition(":")[2])
@@ -147,17 +152,17 @@ def webhook() -> Iterator[tuple[str, list[str]]]:
 
 
 @contextmanager
-def run_platform(home: Path, data: Path) -> Iterator[Platform]:
+def run_platform(home: Path, places: dict[str, str]) -> Iterator[Platform]:
     """Start the platform, wait until it says that it is ready, and interrupt it at last."""
     with webhook() as (address, told):
         ports = dict(zip(("prefect", "mlflow", "service"), free_ports(3), strict=True))
         environment = os.environ | {
-            "HOUSING_HOME": str(home),
-            "HOUSING_DATA_URL": str(data),
             "HOUSING_NOTIFICATION_URL": address,
+            "PREFECT_API_BLOCKS_REGISTER_ON_START": "0",  # halves the start of Prefect's server
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "WANDB_API_KEY": SECRET,
             "WANDB_MODE": "disabled",
+            **places,
         }
         environment.pop("PREFECT_API_URL", None)
         process = subprocess.Popen(

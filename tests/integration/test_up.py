@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
 
 from tests.flows.test_retrain import SMALL
-from tests.integration.platform_process import ROOT, SECRET
+from tests.integration.platform_process import PATIENCE_SECONDS, ROOT, SECRET
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
     from tests.integration.platform_process import Platform
 
 ENDLESS = SMALL | {"sweep": {"trials": 10_000, "folds": 2}}
+SIX_SECONDS = SMALL | {"sweep": {"trials": 10_000, "folds": 2, "minutes": 0.1}}
 
 
 def test_every_page_answers_when_it_says_ready(platform: Platform) -> None:
@@ -63,21 +68,58 @@ def test_a_wrong_parameter_is_refused_before_it_runs(platform: Platform) -> None
 def test_a_killed_run_is_told_as_crashed_and_its_retry_goes_on_from_the_finished_stages(
     platform: Platform,
 ) -> None:
-    long = SMALL | {"sweep": {"trials": 10_000, "folds": 2, "minutes": 0.1}}
-    output = platform.command(
-        *("deployment", "run", "retrain/retrain", "--params", json.dumps({"config": long}))
-    )
+    parameters = json.dumps({"config": SIX_SECONDS})
+    output = platform.command("deployment", "run", "retrain/retrain", "--params", parameters)
     run = output.partition("UUID: ")[2].split()[0]
     platform.wait_for(lambda: "sweep" in [task["name"] for task in platform.tasks(run)])
     os.kill(platform.pid(run), signal.SIGKILL)
     platform.wait(run, "Crashed")
     platform.wait_until_told("retrain crashed", "SIGKILL", f"/runs/flow-run/{run}")
+    platform.wait_until_logged("flow_runs.worker - Check whether the flow run exceeded")
 
     platform.command("flow-run", "retry", run)
     platform.wait(run, "Completed")
     cached = {task["name"] for task in platform.tasks(run) if task["state_name"] == "Cached"}
     assert {"ingestion", "split", "imputation", "features", "selection"} <= cached
-    assert httpx.get(f"{platform.service}/health/ready", trust_env=False).is_success
+
+
+def test_a_person_fills_the_form_runs_the_retrain_and_sees_what_it_did(
+    platform: Platform, browser: Browser, screenshots: Path
+) -> None:
+    from playwright.sync_api import expect  # noqa: PLC0415 - the browser is here
+
+    page = browser.new_page(viewport={"width": 1400, "height": 1400})
+    page.set_default_timeout(1000 * PATIENCE_SECONDS)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    page.goto(f"{platform.prefect}/deployments")
+    page.get_by_role("link", name="retrain", exact=True).first.click()
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_text("Custom run").click()
+    page.get_by_text("Trials; 0 keeps the selected parameters.").wait_for()
+    page.screenshot(path=screenshots / "form.png")
+    page.goto(f"{page.url.partition('?')[0]}?parameters={in_address({'config': SMALL})}")
+    trials = field(page, "Trials (Optional)")
+    expect(trials).to_have_value("2")
+    trials.fill("1")
+    field(page, "Run Name").fill("from-the-page")
+    page.screenshot(path=screenshots / "filled.png")
+    page.get_by_role("button", name="Submit").click()
+    page.get_by_role("link", name="from-the-page").first.click()
+    page.get_by_text("Completed", exact=True).first.wait_for()
+    run, *_ = (item for item in platform.runs("retrain") if item["name"] == "from-the-page")
+    platform.wait_for(lambda: "report" in [task["name"] for task in platform.tasks(run["id"])])
+    page.get_by_text("Artifacts", exact=True).click()
+    page.get_by_text(re.compile("^figure-")).first.wait_for()
+    page.screenshot(path=screenshots / "run.png")
+    page.get_by_text("summary", exact=True).first.click()
+    page.get_by_role("heading", name="Retrain").wait_for()
+    page.screenshot(path=screenshots / "summary.png")
+    page.close()
+
+    assert run["parameters"]["config"]["sweep"]["trials"] == 1
+    assert [url for url in asked if not url.startswith((platform.prefect, "data:", "blob:"))] == []
 
 
 def test_a_failed_run_is_told_with_its_reason_and_a_link(platform: Platform) -> None:
@@ -87,7 +129,10 @@ def test_a_failed_run_is_told_with_its_reason_and_a_link(platform: Platform) -> 
 
 
 def test_late_runs_of_a_schedule_run_once_and_a_rejected_model_is_told(platform: Platform) -> None:
-    worse = SMALL | {"selection": {"folds": 2, "candidates": [{"model": "decision_tree"}]}}
+    worse = SMALL | {
+        "selection": {"folds": 2, "candidates": [{"model": "decision_tree"}]},
+        "sweep": {"trials": 0},
+    }
     late = {"type": "SCHEDULED", "state_details": {"scheduled_time": "2026-01-04T02:00:00Z"}}
     runs = [platform.start("retrain-weekly", worse, state=late) for _ in range(3)]
     ends = [platform.wait(run, "Completed", "Cancelled")["state_name"] for run in runs]
@@ -130,6 +175,16 @@ def test_an_interrupt_ends_everything_and_leaves_nothing_behind(platform: Platfo
     assert platform.process.returncode == 0
     assert said.endswith("stopped\n")
     assert platform.processes() == []
+
+
+def in_address(parameters: dict[str, Any]) -> str:
+    """What Prefect's page puts into a form's address when a run is copied."""
+    return quote(quote(json.dumps(parameters)))
+
+
+def field(page: Page, label: str) -> Locator:
+    """The innermost field of a form that has this label."""
+    return page.locator(".p-label").filter(has_text=label).last.locator("input")
 
 
 def test_a_port_in_use_is_said_at_once() -> None:

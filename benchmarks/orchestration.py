@@ -1,0 +1,131 @@
+"""What a retrain costs when nothing is left to do, beside a flow of as many empty tasks.
+
+    python benchmarks/orchestration.py [REPEATS]
+
+Both run in turns on one Prefect server that this starts, on SQLite, with everything of the retrain
+cached: once with its storage in a folder, once in a bucket of an emulator on loopback. The first
+retrain, on made-up data, fills the cache and is not counted.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from google.auth.credentials import CredentialsWithRegionalAccessBoundary
+from prefect import flow, task
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_SERVER_DATABASE_CONNECTION_URL,
+    temporary_settings,
+)
+from prefect_gcp import GcpCredentials, GcsBucket
+
+from flows.retrain import retrain
+from housing_ml.config import RetrainConfig
+from housing_ml.orchestration import result_storage, session
+from housing_ml.settings import Settings
+from tests.integration.gcs_emulator import BUCKET, emulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TASKS = 11
+"""The ten stages of a retrain, and its report."""
+
+CONFIG = RetrainConfig.model_validate(
+    {
+        "data": {"synthetic": True},
+        "imputation": {"candidates": ["median"], "repeats": 1},
+        "features": {"cluster_candidates": [0], "folds": 2},
+        "selection": {"folds": 2, "candidates": [{"model": "ridge"}]},
+        "sweep": {"trials": 0},
+        "training": {"folds": 2},
+        "evaluation": {"bootstrap_samples": 100},
+        "gate": {"max_rmse": 1e9, "min_r2": -1e9, "max_mape": 1e9, "coverage_tolerance": 0.5},
+    }
+)
+
+
+@task(persist_result=False)
+def nothing(number: int) -> int:
+    """Return what it was given."""
+    return number
+
+
+@flow(name="empty", persist_result=False)
+def empty() -> None:
+    """Run as many tasks as a retrain does."""
+    for number in range(TASKS):
+        nothing(number)
+
+
+def seconds(run: Callable[[], Any]) -> float:
+    """Return how long it takes."""
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+@contextmanager
+def bucket() -> Iterator[str]:
+    """Yield the name of a block whose bucket is an emulator's."""
+    outside = "_is_regional_access_boundary_lookup_required"  # an outside host, for each account
+    setattr(CredentialsWithRegionalAccessBoundary, outside, lambda _: False)
+    with emulator() as running:
+        os.environ["STORAGE_EMULATOR_HOST"] = running.url
+        credentials: Any = GcpCredentials(service_account_info=running.service_account)
+        block = GcsBucket(bucket=BUCKET, gcp_credentials=credentials, bucket_folder="benchmark")
+        block.save("benchmark", overwrite=True)
+        yield "gcs-bucket/benchmark"
+
+
+def cached_retrain(home: Path, block: str) -> None:
+    """Run a retrain in this home folder, with its storage in a block; empty: in the folder."""
+    os.environ["HOUSING_HOME"], os.environ["HOUSING_STORAGE_BLOCK"] = str(home), block
+    retrain.with_options(result_storage=result_storage(Settings()))(CONFIG)
+
+
+def compare(folder: Path, repeats: int) -> None:
+    """Print the median of each, and how many times the empty flow's it is."""
+    with bucket() as block:
+        runs: dict[str, Callable[[], Any]] = {
+            "empty tasks": empty,
+            "retrain, folder": lambda: cached_retrain(folder / "local", ""),
+            "retrain, bucket": lambda: cached_retrain(folder / "gcs", block),
+        }
+        for run in runs.values():
+            run()
+            run()
+        found = {name: [] for name in runs}
+        for _ in range(repeats):
+            for name, run in runs.items():
+                found[name].append(seconds(run))
+    medians = {name: statistics.median(times) for name, times in found.items()}
+    print(f"{TASKS} tasks, median of {repeats} runs in turns")
+    for name, median in medians.items():
+        ratio = median / medians["empty tasks"]
+        print(f"{name:20}{median:8.3f} s{ratio:8.2f} times{min(found[name]):8.3f} s at best")
+
+
+def main() -> None:
+    """Measure on a server and in folders of its own."""
+    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    os.environ["WANDB_MODE"] = "disabled"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.chdir(folder)
+        database = f"sqlite+aiosqlite:///{folder / 'prefect.db'}"
+        settings = {PREFECT_API_URL: None, PREFECT_SERVER_DATABASE_CONNECTION_URL: database}
+        with temporary_settings(settings), session():
+            compare(folder, repeats)
+
+
+if __name__ == "__main__":
+    main()
