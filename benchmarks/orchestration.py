@@ -97,8 +97,8 @@ def compare(folder: Path, repeats: int) -> None:
     with bucket() as block:
         runs: dict[str, Callable[[], Any]] = {
             "empty tasks": empty,
-            "retrain, folder": lambda: cached_retrain(folder / "local", ""),
-            "retrain, bucket": lambda: cached_retrain(folder / "gcs", block),
+            "retrain, folder": lambda: cached_retrain(folder, ""),
+            "retrain, bucket": lambda: cached_retrain(folder, block),
         }
         for run in runs.values():
             run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from time import monotonic
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 from prefect.artifacts import (
@@ -27,20 +28,26 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_PROGRESS_SECONDS = 1.0
+"""A call to Prefect costs as much as a cached stage."""
+
 
 class Progress:
-    """A progress bar in the UI that grows with each of the flow's stages."""
+    """A progress bar in the UI that grows with the flow's stages, once a second at most."""
 
     def __init__(self, stages: int) -> None:
         self._stages = stages
         self._done = 0
+        self._shown = monotonic()
         self._artifact = cast("UUID", create_progress_artifact(0.0, description="Stages done"))
 
     def run(self, task: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a stage as `run_stage` does, and move the bar."""
         result = run_stage(task, *args, **kwargs)
         self._done += 1
-        update_progress_artifact(self._artifact, 100 * self._done / self._stages)
+        if self._done == self._stages or monotonic() - self._shown >= _PROGRESS_SECONDS:
+            update_progress_artifact(self._artifact, 100 * self._done / self._stages)
+            self._shown = monotonic()
         return result
 
 
