@@ -15,6 +15,7 @@ from housing_ml.contract import COLUMNS, IDENTITY, TARGET, BlockGroup, to_matrix
 from housing_ml.manifest import Provenance
 from housing_ml.monitoring.analysis import analyse
 from housing_ml.monitoring.config import MonitorConfig
+from housing_ml.monitoring.drift import alarms
 from housing_ml.monitoring.feedback import Batch, FeedbackRequest
 from housing_ml.monitoring.labelled_rows import labelled_rows, merge
 from housing_ml.monitoring.reference import REFERENCE, describe
@@ -151,6 +152,21 @@ def test_the_monitor_finds_each_fault_within_three_weeks_and_nothing_before(
     after = service.report(5)
     assert FOUND_BY[fault] in {alarm.name for alarm in after.alarms}
     assert after.retraining.retrain
+
+
+def test_thirty_quiet_weeks_raise_at_most_one_alarm(
+    service: WeeklyService, housing_frame: pd.DataFrame
+) -> None:
+    plan = SimulationConfig(windows=30, rows=1500, seconds=0, seed=5)
+
+    simulate(plan, housing_frame, service.client(), service.wait)
+
+    report = service.report(30)
+    config = MonitorConfig().drift
+    raised = [bool(alarms(report.windows[:week], config)) for week in range(1, 31)]
+    assert len(report.windows) == 30
+    assert sum(raised) <= 1
+    assert not report.live_error
 
 
 def model(frame: pd.DataFrame) -> tuple[Pricing, Reference]:

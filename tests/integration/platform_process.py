@@ -70,6 +70,13 @@ class Platform(NamedTuple):
         path = f"deployments/{self.deployment(deployment)['id']}/create_flow_run"
         return str(self.post(path, body).raise_for_status().json()["id"])
 
+    def set_parameters(self, deployment: str, config: dict[str, Any]) -> None:
+        """Change what a deployment's runs are given, as the page does."""
+        path = f"{self.prefect}/api/deployments/{self.deployment(deployment)['id']}"
+        body = {"parameters": {"config": config} if config else {}}
+        with httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS) as client:
+            client.patch(path, json=body).raise_for_status()
+
     def runs(self, deployment: str) -> list[dict[str, Any]]:
         return self.ask("flow_runs", deployments={"name": {"any_": [deployment]}})
 
@@ -159,6 +166,7 @@ def run_platform(home: Path, places: dict[str, str]) -> Iterator[Platform]:
         environment = os.environ | {
             "HOUSING_NOTIFICATION_URL": address,
             "PREFECT_API_BLOCKS_REGISTER_ON_START": "0",  # halves the start of Prefect's server
+            "HOUSING_SERVE_LOG_SEGMENT_SECONDS": "1",
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "WANDB_API_KEY": SECRET,
             "WANDB_MODE": "disabled",

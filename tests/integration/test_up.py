@@ -18,6 +18,7 @@ from uuid import uuid4
 import httpx
 
 from tests.flows.test_retrain import SMALL
+from tests.integration.monitoring_loop import LEARNER, Loop, estimates
 from tests.integration.platform_process import PATIENCE_SECONDS, ROOT, SECRET
 
 if TYPE_CHECKING:
@@ -126,6 +127,38 @@ def test_a_failed_run_is_told_with_its_reason_and_a_link(platform: Platform) -> 
     run = platform.start("retrain", SMALL | {"data": {"url": "/no/such/file.csv"}})
     platform.wait(run, "Failed")
     platform.wait_until_told("retrain failed", "/no/such/file.csv", f"/runs/flow-run/{run}")
+
+
+def test_prices_double_the_monitor_finds_it_a_retrain_learns_it_and_the_error_is_down_again(
+    platform: Platform,
+) -> None:
+    loop = Loop(platform)
+    old = loop.champion
+    if not old:  # this test alone
+        platform.wait(platform.start("retrain", LEARNER), "Completed")
+        old = loop.champion
+    platform.wait_for(lambda: loop.served() == old)
+    platform.set_parameters("retrain", LEARNER)
+    before = {run["id"] for run in platform.runs("retrain")}
+
+    assert loop.simulate(windows=3) == [old]
+    broken = loop.monitor()
+    assert broken.retraining.retrain
+    assert "actual_over_predicted" in {alarm.name for alarm in broken.alarms}
+    assert "live wMAPE" in broken.live_error[0]
+
+    (run,) = platform.wait_for(lambda: {run["id"] for run in platform.runs("retrain")} - before)
+    platform.wait(run, "Completed")
+    platform.set_parameters("retrain", {})
+    new = loop.champion
+    assert new != old, platform.told
+    platform.wait_for(lambda: loop.served() == new)
+
+    assert loop.simulate(windows=1) == [new]
+    mended = loop.report()
+    assert mended.champion == new
+    assert not mended.live_error
+    assert estimates(mended, new).wmape.high < 0.75 * estimates(mended, old).wmape.low
 
 
 def test_late_runs_of_a_schedule_run_once_and_a_rejected_model_is_told(platform: Platform) -> None:
