@@ -8,6 +8,7 @@ and a run whose stages are all cached stays light.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prefect import task
@@ -175,11 +176,14 @@ def sweep(
     from housing_ml.sweep.drivers import sweep as run_sweep
     from housing_ml.sweep.objective import Objective
     from housing_ml.tracking import track_sweep
+    from housing_ml.trial_tasks import dask_workers
 
     settings = Settings()
     store = open_store(settings)
     objective = Objective(*_labelled(store, train), features, model, parameters, config)
-    result = run_sweep(objective, settings.optuna_url, objective.digest(train.sha256))
+    scheduler = settings.dask_scheduler
+    cluster = partial(dask_workers, scheduler=scheduler) if scheduler else None
+    result = run_sweep(objective, settings.optuna_url, objective.digest(train.sha256), cluster)
     problem = track_sweep(result, settings)
     if problem:
         get_run_logger().warning(problem)

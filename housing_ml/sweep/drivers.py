@@ -4,30 +4,47 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from housing_ml.sweep import SweepError
+from housing_ml.sweep.workers import open_workers
 from housing_ml.tracking import wandb_mode
 
 if TYPE_CHECKING:
     from housing_ml.config import DriverName
     from housing_ml.sweep import SweepResult
     from housing_ml.sweep.objective import Objective
+    from housing_ml.sweep.workers import Workers
 
 
-def sweep(objective: Objective, storage: str | None = None, name: str = "sweep") -> SweepResult:
+def sweep(
+    objective: Objective,
+    storage: str | None = None,
+    name: str = "sweep",
+    cluster: Workers | None = None,
+) -> SweepResult:
     """Search the objective's space with the driver that its config names.
 
     Args:
         objective: what to lower.
         storage: Optuna's database URL; none: in memory.
         name: of the study; the same name in the same storage resumes.
+        cluster: opens what runs the trials of Optuna elsewhere; none: processes of this machine.
 
     Raises:
-        SweepError: when no trial succeeds.
+        SweepError: when no trial succeeds, or W&B should drive a cluster.
     """
-    if resolve(objective.config.driver) == "wandb":
-        from housing_ml.sweep.wandb_driver import sweep as search  # noqa: PLC0415 - one of them runs
-    else:
-        from housing_ml.sweep.optuna_driver import sweep as search  # noqa: PLC0415 - the same
-    return search(objective, storage, name)
+    driver = objective.config.driver
+    if cluster and driver == "wandb":
+        raise SweepError(
+            "W&B's agents run on their own machine: unset HOUSING_DASK_SCHEDULER, or set "
+            "sweep.driver=optuna"
+        )
+    if cluster or resolve(driver) == "optuna":
+        from housing_ml.sweep import optuna_driver  # noqa: PLC0415 - one of them runs
+
+        return optuna_driver.sweep(objective, storage, name, cluster or open_workers)
+    from housing_ml.sweep import wandb_driver  # noqa: PLC0415 - the same
+
+    return wandb_driver.sweep(objective, storage, name)
 
 
 def resolve(driver: DriverName) -> DriverName:

@@ -31,8 +31,7 @@ from housing_ml.sweep.trials import pruning_limits
 from housing_ml.sweep.workers import open_workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Sequence
 
     import optuna
     from optuna.trial import FrozenTrial
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from housing_ml.sweep import Trial
     from housing_ml.sweep.objective import Objective
     from housing_ml.sweep.trials import Evaluate
+    from housing_ml.sweep.workers import Workers
 
 _RANDOM_TRIALS = 4
 """Trials before TPE has something to learn from; the first of them has the parameters to beat."""
@@ -51,7 +51,7 @@ def sweep(
     objective: Objective,
     storage: str | None = None,
     name: str = "sweep",
-    workers: Callable[[Objective], AbstractContextManager[Evaluate]] = open_workers,
+    workers: Workers = open_workers,
 ) -> SweepResult:
     """Search the objective's space until its config's budget or patience is used up.
 

@@ -12,17 +12,21 @@ from functools import lru_cache, partial
 from multiprocessing import get_context, parent_process
 from queue import SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from housing_ml.sweep import Trial
 from housing_ml.sweep.trials import run_trial
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from housing_ml.config import Parameters
     from housing_ml.sweep.objective import Objective
     from housing_ml.sweep.trials import Evaluate
+
+Workers: TypeAlias = "Callable[[Objective], AbstractContextManager[Evaluate]]"
+"""Opens what runs an objective's trials."""
 
 _ATTEMPTS = 3
 
