@@ -8,6 +8,7 @@ from prefect import flow
 
 from housing_ml import tasks
 from housing_ml.artifacts import Progress, show_report
+from housing_ml.atomic import write_atomically
 from housing_ml.config import RetrainConfig
 from housing_ml.orchestration import result_storage, run_stage, session
 from housing_ml.report import sweep_rows
@@ -15,6 +16,7 @@ from housing_ml.settings import Settings
 from housing_ml.source import locate
 from housing_ml.storage import open_store
 from housing_ml.sweep import SweepResult
+from housing_ml.sweep_plots import sweep_page
 
 if TYPE_CHECKING:
     from housing_ml.records.features import FeaturesResult
@@ -68,6 +70,7 @@ def sweep(config: RetrainConfig = RetrainConfig()) -> SweepResult:  # noqa: B008
     store = open_store(Settings())
     figures = {name: store.get_bytes(ref) for name, ref in found.figures.items()}
     show_report(str(found), {"trials": sweep_rows(found.result)}, figures)
+    write_atomically(Settings().reports_path / "sweep.html", sweep_page(found.result, figures))
     return found.result
 
 

@@ -42,8 +42,8 @@ _HIGHER_IS_BETTER = {"r2", "within_5", "within_10", "within_15"}
 def imputer_comparison(report: ImputationReport) -> bytes:
     """Draw the RMSE of each imputer on masked known values, the chosen one in colour."""
     scores = sorted(report.scores, key=lambda score: score.rmse)
-    figure, axes = _canvas("Imputation of masked bedrooms", height=0.9 + 0.45 * len(scores))
-    _bars(
+    figure, axes = canvas("Imputation of masked bedrooms", height=0.9 + 0.45 * len(scores))
+    bars(
         axes,
         [score.name for score in scores],
         [score.rmse for score in scores],
@@ -51,7 +51,7 @@ def imputer_comparison(report: ImputationReport) -> bytes:
         [score.name == report.chosen for score in scores],
     )
     axes.set_xlabel("RMSE in bedrooms (line: standard deviation over repeats)")
-    return _png(figure)
+    return png(figure)
 
 
 def cluster_comparison(report: ClusterReport) -> bytes:
@@ -66,7 +66,7 @@ def cluster_comparison(report: ClusterReport) -> bytes:
     figure = Figure(figsize=(9, 5.4), layout="constrained")
     figure.suptitle("Number of clusters", x=0.01, ha="left", color=INK, weight="bold")
     for axes, (name, title) in zip(figure.subplots(2, 2).flat, panels.items(), strict=True):
-        _style(axes)
+        style(axes)
         scale = 100 if name == "cv_wmape" else 1
         known = [score for score in scores if getattr(score, name) is not None]
         values = [scale * getattr(score, name) for score in known]
@@ -76,14 +76,14 @@ def cluster_comparison(report: ClusterReport) -> bytes:
                 axes.scatter(score.clusters, value, s=90, color=BLUE, zorder=3)
         axes.set_title(title, fontsize=9, color=INK, loc="left")
         axes.set_xticks([score.clusters for score in scores])
-    return _png(figure)
+    return png(figure)
 
 
 def model_comparison(report: SelectionReport) -> bytes:
     """Draw each candidate's wMAPE in validation, with its spread, and in training."""
     ranked = sorted(report.candidates, key=lambda score: score.validation.wmape)
-    figure, axes = _canvas("Models, cross-validated", height=1.2 + 0.36 * len(ranked))
-    positions = _bars(
+    figure, axes = canvas("Models, cross-validated", height=1.2 + 0.36 * len(ranked))
+    positions = bars(
         axes,
         [_label(score) for score in ranked],
         [100 * score.validation.wmape for score in ranked],
@@ -93,13 +93,13 @@ def model_comparison(report: SelectionReport) -> bytes:
     training = [100 * score.train.wmape for score in ranked]
     axes.scatter(training, positions, marker="D", s=22, color=ORANGE, zorder=4, label="in training")
     axes.set_xlabel("wMAPE in validation, % (line: standard deviation over folds)")
-    _legend(axes)
-    return _png(figure)
+    legend(axes)
+    return png(figure)
 
 
 def sweep_history(result: SweepResult) -> bytes:
     """Draw the wMAPE of each trial and the best so far; trials without one are on the axis."""
-    figure, axes = _canvas("Search for the best parameters", height=3.4)
+    figure, axes = canvas("Search for the best parameters", height=3.4)
     done = [trial for trial in result.trials if trial.wmape is not None]
     numbers, values = [trial.number for trial in done], [100 * (t.wmape or 0) for t in done]
     axes.scatter(numbers, values, s=30, color=GREY, zorder=3, label="trial")
@@ -119,13 +119,13 @@ def sweep_history(result: SweepResult) -> bytes:
             )
     axes.set(xlabel="Trial", ylabel="Cross-validated wMAPE, %")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend(axes)
-    return _png(figure)
+    legend(axes)
+    return png(figure)
 
 
 def predicted_against_actual(actual: Vector, predicted: Vector) -> bytes:
     """Draw the density of predicted against actual prices, both (rows,) in dollars."""
-    figure, axes = _canvas("Predicted against actual price", height=5.6, width=6.4)
+    figure, axes = canvas("Predicted against actual price", height=5.6, width=6.4)
     top = 1.02 * max(actual.max(), predicted.max()) / 1000
     cells = axes.hexbin(
         actual / 1000, predicted / 1000, gridsize=55, mincnt=1, bins="log", cmap="cividis_r"
@@ -139,13 +139,13 @@ def predicted_against_actual(actual: Vector, predicted: Vector) -> bytes:
         aspect="equal",
     )
     figure.colorbar(cells, ax=axes, label="Block groups", shrink=0.8)
-    _legend(axes)
-    return _png(figure)
+    legend(axes)
+    return png(figure)
 
 
 def residual_map(raw: Matrix, actual: Vector, predicted: Vector) -> bytes:
     """Draw California's block groups by place, coloured by predicted less actual price."""
-    figure, axes = _canvas("Where the model errs", height=6.6, width=6.8)
+    figure, axes = canvas("Where the model errs", height=6.6, width=6.8)
     residual = (predicted - actual) / 1000
     limit = float(np.quantile(np.abs(residual), 0.95)) or 1.0
     order = np.argsort(np.abs(residual))
@@ -165,17 +165,17 @@ def residual_map(raw: Matrix, actual: Vector, predicted: Vector) -> bytes:
     axes.set_aspect(1 / np.cos(np.deg2rad(latitude.mean())))
     label = "Predicted less actual, thousand $ (5 % of the rows lie beyond the scale)"
     figure.colorbar(points, ax=axes, label=label, shrink=0.8, extend="both")
-    return _png(figure)
+    return png(figure)
 
 
 def importance(found: Sequence[Importance]) -> bytes:
     """Draw how much the wMAPE rises when each input is shuffled."""
-    figure, axes = _canvas("Importance of the inputs", height=0.9 + 0.45 * len(found))
+    figure, axes = canvas("Importance of the inputs", height=0.9 + 0.45 * len(found))
     names = [item.name for item in found]
     rises = [100 * item.increase for item in found]
-    _bars(axes, names, rises, [100 * item.std for item in found], [True] * len(found))
+    bars(axes, names, rises, [100 * item.std for item in found], [True] * len(found))
     axes.set_xlabel("Rise of wMAPE when shuffled, points (line: standard deviation)")
-    return _png(figure)
+    return png(figure)
 
 
 def error_by_slice(evaluation: Evaluation) -> bytes:
@@ -185,7 +185,7 @@ def error_by_slice(evaluation: Evaluation) -> bytes:
     figure.suptitle("Error by slice of the holdout", x=0.01, ha="left", color=INK, weight="bold")
     rows = figure.subplots(len(counts), 1, sharex=True, height_ratios=[max(n, 1) for n in counts])
     for axes, kind in zip(rows, SLICE_KINDS, strict=True):
-        _style(axes)
+        style(axes)
         parts = [item for item in evaluation.slices if item.kind == kind]
         values = np.array([100 * item.metrics.wmape for item in parts])
         ends = 100 * np.array([item.wmape_interval for item in parts]).reshape(-1, 2)
@@ -198,7 +198,7 @@ def error_by_slice(evaluation: Evaluation) -> bytes:
         axes.set_title(f"By {kind}", fontsize=9, color=INK, loc="left")
     rows[-1].set_xlabel("wMAPE, % (line across: all rows; in brackets: rows)")
     rows[-1].set_xlim(left=0)
-    return _png(figure)
+    return png(figure)
 
 
 def comparison(found: Comparison) -> bytes:
@@ -207,7 +207,7 @@ def comparison(found: Comparison) -> bytes:
     Blue is certainly better, red certainly worse, and grey open.
     """
     names = list(found.intervals)
-    figure, axes = _canvas(
+    figure, axes = canvas(
         f"Version {found.first.version} against version {found.second.version}",
         height=1.2 + 0.32 * len(names),
     )
@@ -225,18 +225,20 @@ def comparison(found: Comparison) -> bytes:
     axes.set_ylim(len(names) - 0.5, -0.5)
     confidence = found.wmape.confidence
     axes.set_xlabel(f"Difference, % ({confidence:.0%} interval of {found.rows:,} paired rows)")
-    return _png(figure)
+    return png(figure)
 
 
-def _canvas(title: str, *, height: float, width: float = 7.6) -> tuple[Figure, Axes]:
+def canvas(title: str, *, height: float, width: float = 7.6) -> tuple[Figure, Axes]:
+    """Return an empty figure, its size in inches, and its axes."""
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
-    _style(axes)
+    style(axes)
     axes.set_title(title, loc="left", color=INK, weight="bold")
     return figure, axes
 
 
-def _style(axes: Axes) -> None:
+def style(axes: Axes) -> None:
+    """Give axes the look of all figures."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GREY)
     axes.tick_params(colors=INK, labelsize=9)
@@ -244,7 +246,7 @@ def _style(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def _bars(
+def bars(
     axes: Axes,
     names: Sequence[str],
     values: Sequence[float],
@@ -269,11 +271,13 @@ def _label(score: CandidateScore) -> str:
     return f"{name}\n{values}" if values else name
 
 
-def _legend(axes: Axes) -> None:
+def legend(axes: Axes) -> None:
+    """Name what is drawn."""
     axes.legend(frameon=False, fontsize=9, labelcolor=INK)
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """Return the figure as a PNG."""
     buffer = BytesIO()
     metadata: dict[str, Any] = {"Software": None}
     figure.savefig(buffer, format="png", dpi=_DPI, metadata=metadata)

@@ -172,9 +172,9 @@ def sweep(
     config: SweepConfig,
 ) -> SweepOutcome:
     """Search for the winner's best parameters."""
-    from housing_ml import plots
     from housing_ml.sweep.drivers import sweep as run_sweep
     from housing_ml.sweep.objective import Objective
+    from housing_ml.sweep_plots import sweep_figures
     from housing_ml.tracking import track_sweep
     from housing_ml.trial_tasks import dask_workers
 
@@ -184,10 +184,10 @@ def sweep(
     scheduler = settings.dask_scheduler
     cluster = partial(dask_workers, scheduler=scheduler) if scheduler else None
     result = run_sweep(objective, settings.optuna_url, objective.digest(train.sha256), cluster)
-    problem = track_sweep(result, settings)
+    figures = sweep_figures(result)
+    problem = track_sweep(result, figures, settings)
     if problem:
         get_run_logger().warning(problem)
-    figures = {"sweep": plots.sweep_history(result)} if result.trials else {}
     return SweepOutcome(result=result, figures=_store_figures(store, figures))
 
 
@@ -315,6 +315,7 @@ def report(stages: Stages, registered: RegisteredVersion, decision: GateDecision
     """Write summary and figures to the reports folder, and show them in Prefect."""
     from housing_ml.artifacts import show_report
     from housing_ml.report import comparisons, gate_rows, outcome, summary, table
+    from housing_ml.sweep_plots import sweep_page
 
     settings = Settings()
     store = open_store(settings)
@@ -324,6 +325,9 @@ def report(stages: Stages, registered: RegisteredVersion, decision: GateDecision
     for name, picture in figures.items():
         write_atomically(folder / f"{name}.png", picture)
     checks = gate_rows(decision)
+    found = stages.sweep.figures
+    page = sweep_page(stages.sweep.result, {name: figures[name] for name in found})
+    write_atomically(folder / "sweep.html", page)
     write_atomically(folder / "summary.md", text.encode())
     write_atomically(folder / "gate.md", f"{table(checks)}\n".encode())
     show_report(text, comparisons(stages) | {"gate": checks}, figures)

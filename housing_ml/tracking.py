@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -84,8 +85,10 @@ def wandb_run(
         run.finish()
 
 
-def track_sweep(result: SweepResult, settings: Settings) -> str | None:
-    """Record each trial that is not in W&B; return what went wrong, if anything did.
+def track_sweep(
+    result: SweepResult, figures: Mapping[str, bytes], settings: Settings
+) -> str | None:
+    """Record the figures, and each trial that is not in W&B; return what went wrong, if so.
 
     The ids follow from the study, so that what is recorded twice is one run after a sync.
     """
@@ -106,6 +109,11 @@ def track_sweep(result: SweepResult, settings: Settings) -> str | None:
             ) as run:
                 log_trial(run, trial)
                 offline = run.offline
+        if figures:
+            with wandb_run(
+                settings, offline=offline, id=f"{group}-sweep", name=f"sweep {group}", group=group
+            ) as run:
+                _log_figures(run, figures)
     except Exception as error:  # noqa: BLE001 - the parameters matter more than their record
         return f"Weights & Biases did not take the trials: {error}"
     return _unsent(settings) if offline else None
@@ -119,6 +127,14 @@ def log_trial(run: Any, trial: Trial) -> None:
         run.summary["wmape"] = trial.wmape
     if trial.state == "failed":
         run.finish(exit_code=1)
+
+
+def _log_figures(run: Any, figures: Mapping[str, bytes]) -> None:
+    import wandb  # noqa: PLC0415 - takes a second
+    from matplotlib.image import imread  # noqa: PLC0415 - the same
+
+    pictures = {name: imread(BytesIO(content), format="png") for name, content in figures.items()}
+    run.log({name: wandb.Image(picture) for name, picture in pictures.items()})
 
 
 def track_retrain(

@@ -108,6 +108,7 @@ def sweep(  # noqa: PLR0913 - each is an option that a person types
         print(result.model_dump_json(indent=2))
     else:
         show_rows(sweep_rows(result))
+        print(f"{result.stopped}; figures: {Settings().reports_path / 'sweep.html'}")
     return 0
 
 

@@ -244,7 +244,7 @@ def test_without_an_account_each_trial_and_the_model_are_offline_runs(
 
     trials = {name.split("-")[2] for name in runs if name.count("-") == 2}
     assert f"run-{first.result.bundle[:12]}" in runs
-    assert trials == {"0", "1"}
+    assert trials == {"0", "1", "sweep"}
 
 
 @pytest.mark.usefixtures("first")

@@ -18,6 +18,7 @@ from housing_ml.sweep import SweepError
 from housing_ml.sweep.drivers import sweep
 from housing_ml.sweep.objective import Objective
 from housing_ml.sweep.workers import start_process
+from housing_ml.sweep_plots import sweep_figures
 from housing_ml.tracking import track_sweep
 from tests.integration.wandb_server import KEY, Fault, WandbServer, wandb_server
 
@@ -36,7 +37,7 @@ TRIALS = 3
 def track(result: SweepResult) -> str | None:
     """Record in a process of its own: the client of this one may know another server."""
     with start_process() as process:
-        return process.submit(track_sweep, result, Settings()).result()
+        return process.submit(track_sweep, result, sweep_figures(result), Settings()).result()
 
 
 def sync() -> None:
@@ -44,7 +45,8 @@ def sync() -> None:
     folders = sorted((Settings().home / "wandb").glob("offline-run-*"))
     environment = os.environ | {"WANDB_MODE": "online"}
     command = [sys.executable, "-m", "wandb", "sync", *map(str, folders)]
-    subprocess.run(command, check=True, capture_output=True, env=environment, timeout=120)
+    home = Settings().home
+    subprocess.run(command, check=True, capture_output=True, env=environment, cwd=home, timeout=120)
 
 
 class Slow(Objective):
@@ -181,7 +183,7 @@ def test_a_service_that_refuses_leaves_the_search_to_optuna_and_the_records_wait
     assert "`wandb sync" in (track(result) or "")
     server.faults.clear()
     sync()
-    assert sorted(server.runs) == ["study-0-offline", "study-1", "study-2"]
+    assert sorted(server.runs) == ["study-0-offline", "study-1", "study-2", "study-sweep"]
 
 
 def test_a_service_that_throttles_in_the_middle_loses_nothing(
@@ -216,7 +218,9 @@ def test_offline_records_of_all_trials_follow_later(
     assert not server.runs
 
     sync()
-    assert sorted(server.runs) == [f"offline-{number}" for number in range(TRIALS)]
+    assert sorted(server.runs) == [f"offline-{name}" for name in (*range(TRIALS), "sweep")]
+    (pictures,) = server.runs["offline-sweep"]["history"]
+    assert pictures["sweep"]["_type"] == "image-file"
     for trial in result.trials:
         run = server.runs[f"offline-{trial.number}"]
         assert server.config(run) == trial.parameters
