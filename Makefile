@@ -38,7 +38,7 @@ deploy: install ## Register all deployments on the configured Prefect server
 	@$(BIN)/python -m deployments.deploy
 
 bench: install ## Measure the service beside its rivals, and the other benchmarks
-	@for file in serving trials rows scoring monitoring gate orchestration; do $(BIN)/python benchmarks/$$file.py || exit 1; done
+	@for file in serving trials rows scoring monitoring gate orchestration sweep; do $(BIN)/python benchmarks/$$file.py || exit 1; done
 
 lint: install ## Format, lint, types, layers
 	@$(BIN)/ruff format --check .
