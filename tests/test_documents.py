@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -106,7 +107,7 @@ def test_commands_of_prefect_exist() -> None:
     for line in found:
         *_, name = words = shlex.split(line)
         assert set(name.split("/")) <= known, line
-        subprocess.run([*words, "--help"], check=True, capture_output=True)
+        subprocess.run([sys.executable, "-m", *words, "--help"], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("document", TEXTS)

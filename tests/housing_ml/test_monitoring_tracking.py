@@ -12,8 +12,11 @@ from housing_ml.monitoring.config import PerformanceConfig, RetrainingConfig
 from housing_ml.monitoring.drift import Alarm, ColumnDrift, WindowDrift
 from housing_ml.monitoring.performance import Group, Sums, live_errors
 from housing_ml.monitoring.retraining import RetrainingEvidence, decide
+from housing_ml.monitoring.summary import headline
 from housing_ml.monitoring.tracking import EXPERIMENT, figures_of, track
 from housing_ml.settings import Settings
+from housing_ml.sweep.workers import start_process
+from tests.integration.wandb_server import wandb_server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,3 +107,17 @@ def test_a_tracker_that_is_down_is_said_and_no_more(report: MonitorReport, tmp_p
     (problem,) = track(report, b"", ["wandb"], settings)
 
     assert problem.startswith("wandb did not take the report: ")
+
+
+def test_wandb_takes_the_numbers_and_sends_the_alert(
+    report: MonitorReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with wandb_server() as server, start_process() as process:
+        for name, value in server.environment(tmp_path).items():
+            monkeypatch.setenv(name, value)
+        sent = process.submit(track, report, b"<html>the page</html>", ["wandb"], Settings())
+        assert sent.result() == []
+
+    (run,) = server.runs.values()
+    assert run["history"][0]["alarms"] == 1
+    assert server.alerts == [("Housing monitor", headline(report))]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 150
+PATIENCE_SECONDS = 300
 SECRET = "a-key-that-nobody-may-see"  # noqa: S105
 
 
@@ -70,12 +70,16 @@ class Platform(NamedTuple):
         path = f"deployments/{self.deployment(deployment)['id']}/create_flow_run"
         return str(self.post(path, body).raise_for_status().json()["id"])
 
-    def set_parameters(self, deployment: str, config: dict[str, Any]) -> None:
-        """Change what a deployment's runs are given, as the page does."""
+    @contextmanager
+    def given(self, deployment: str, config: dict[str, Any]) -> Iterator[None]:
+        """Change what a deployment's runs are given, as the page does, while the block runs."""
         path = f"{self.prefect}/api/deployments/{self.deployment(deployment)['id']}"
-        body = {"parameters": {"config": config} if config else {}}
         with httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS) as client:
-            client.patch(path, json=body).raise_for_status()
+            client.patch(path, json={"parameters": {"config": config}}).raise_for_status()
+            try:
+                yield
+            finally:
+                client.patch(path, json={"parameters": {}}).raise_for_status()
 
     def runs(self, deployment: str) -> list[dict[str, Any]]:
         return self.ask("flow_runs", deployments={"name": {"any_": [deployment]}})

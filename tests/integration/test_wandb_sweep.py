@@ -20,7 +20,7 @@ from housing_ml.sweep.objective import Objective
 from housing_ml.sweep.workers import start_process
 from housing_ml.sweep_plots import sweep_figures
 from housing_ml.tracking import track_sweep
-from tests.integration.wandb_server import KEY, Fault, WandbServer, wandb_server
+from tests.integration.wandb_server import Fault, WandbServer, wandb_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,17 +70,8 @@ def server(
 ) -> Iterator[WandbServer]:
     """An empty server that this process's client and its agents talk to, with an account."""
     service.forget()
-    place = {
-        "HOUSING_HOME": tmp_path / "home",
-        "NETRC": tmp_path / "netrc",
-        "WANDB_API_KEY": KEY,
-        "WANDB_BASE_URL": service.url,
-        "WANDB_ERROR_REPORTING": "false",
-    }
-    folders = {f"WANDB_{name}_DIR": tmp_path for name in ("CONFIG", "CACHE", "DATA")}
-    for name, value in (place | folders).items():
-        monkeypatch.setenv(name, str(value))
-    monkeypatch.delenv("WANDB_MODE", raising=False)
+    for name, value in service.environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
     yield service
     assert not service.unknown, "the stand-in does not know all that the client asks"
 

@@ -21,6 +21,7 @@ import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 ENTITY = "tester"
 KEY = "k" * 40
@@ -51,6 +52,8 @@ class WandbServer:
         self.faults: list[Fault] = []
         self.operations: list[str] = []
         self.unknown: set[str] = set()
+        self.alerts: list[tuple[str, str]] = []
+        """Title and text of each."""
         self.stop_after_rows = 0
         """Stop every run of a sweep that has sent so many rows and is not the first; 0: none."""
 
@@ -61,6 +64,18 @@ class WandbServer:
                 asked = sum(bool(re.search(fault.pattern, each)) for each in self.operations)
                 return fault if asked > fault.after else None
         return None
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """Return what lets a process use this server with an account, and keep all in a folder."""
+        places = {f"WANDB_{name}_DIR": str(folder) for name in ("CONFIG", "CACHE", "DATA")}
+        return places | {
+            "HOUSING_HOME": str(folder / "home"),
+            "NETRC": str(folder / "netrc"),
+            "WANDB_API_KEY": KEY,
+            "WANDB_BASE_URL": self.url,
+            "WANDB_ERROR_REPORTING": "false",
+            "WANDB_MODE": "online",
+        }
 
     def sweep_runs(self) -> list[dict[str, Any]]:
         """Return the runs that a sweep has proposed, in their order."""
@@ -188,6 +203,10 @@ class WandbServer:
         name = f"agent{len(self.agents)}"
         self.agents[name] = {"sweep": given["sweep"], "stopped": set()}
         return {"createAgent": {"agent": {"id": name}}}
+
+    def _notify_scriptable_run_alert(self, given: dict[str, Any]) -> dict[str, Any]:
+        self.alerts.append((given["title"], given["text"]))
+        return {"notifyScriptableRunAlert": {"success": True}}
 
     def _heartbeat(self, given: dict[str, Any]) -> dict[str, Any]:
         agent = self.agents[given["id"]]
