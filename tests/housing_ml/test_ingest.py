@@ -249,6 +249,19 @@ def test_a_repeated_block_group_counts_once(
         ("rows.tgz", archive(a_csv=b"a", b_csv=b"b"), "holds 2 tables"),
         ("rows.xlsx", b"sheet", r"\.tgz, \.csv or \.parquet"),
     ],
+    # An archive holds the second it was made in: as a name, it would differ between test processes.
+    ids=[
+        "empty",
+        "columns missing",
+        "quote unclosed",
+        "no parquet",
+        "no archive",
+        "archive cut short",
+        "checksum cut off",
+        "archive without a table",
+        "archive with two tables",
+        "another ending",
+    ],
 )
 def test_a_broken_file_stops_with_one_message_and_leaves_earlier_results(
     name: str, content: bytes, message: str, tmp_path: Path, store: Store, sample: pd.DataFrame
