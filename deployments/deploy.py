@@ -46,7 +46,7 @@ def environment(settings: Settings) -> dict[str, str]:
     return {
         "HOUSING_PIPELINE_IMAGE": "housing-pipeline",
         **os.environ,
-        "HOUSING_WORKING_DIRECTORY": str(settings.home.resolve()),
+        "HOUSING_WORKING_DIRECTORY": str(settings.home.absolute()),
     }
 
 

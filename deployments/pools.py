@@ -46,7 +46,7 @@ def environment(pool: str, settings: Settings) -> dict[str, str]:
     """
     here = pool == "housing"
     places = {
-        "HOUSING_HOME": str(settings.home.resolve()) if here else "/state",
+        "HOUSING_HOME": str(settings.home.absolute()) if here else "/state",
         "HOUSING_DATA_URL": settings.data_url,
         "HOUSING_STORAGE_BLOCK": settings.storage_block,
         "HOUSING_MLFLOW_TRACKING_URI": settings.mlflow_tracking_uri,

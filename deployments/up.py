@@ -58,7 +58,7 @@ def environment(settings: Settings, ports: Ports) -> dict[str, str]:
 
     What `.env` says comes along, secrets too: the flows run in another folder than this one.
     """
-    home = settings.home.resolve()
+    home = settings.home.absolute()
     api = f"http://127.0.0.1:{ports.prefect}/api"
     from_file = {key: value for key, value in dotenv_values(".env").items() if value}
     return {
@@ -78,7 +78,7 @@ def environment(settings: Settings, ports: Ports) -> dict[str, str]:
 
 def parts(settings: Settings, ports: Ports) -> list[Part]:
     """Return the parts that have a page."""
-    python, home = sys.executable, settings.home.resolve()
+    python, home = sys.executable, settings.home.absolute()
     commands = {
         "prefect": ["-m", "prefect", "server", "start", "--port", str(ports.prefect)],
         "mlflow": [
@@ -101,7 +101,7 @@ def up(settings: Settings, ports: Ports, console: Console) -> None:
     Raises:
         UpError: when a part does not start or ends by itself.
     """
-    logs = settings.home.resolve() / "logs"
+    logs = settings.home.absolute() / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     surroundings = environment(settings, ports)
     with ExitStack() as stack:

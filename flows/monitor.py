@@ -45,7 +45,7 @@ def monitor(config: MonitorConfig = MonitorConfig()) -> MonitorReport:  # noqa: 
     Args:
         config: What may be turned; the defaults suit a service with a thousand predictions a day.
     """
-    report = run_stage(analysis, config)
+    report = run_stage(analysis, config).result
     announce(report)
     run_stage(publication, report, config)
     run_stage(tracking, report, config)

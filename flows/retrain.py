@@ -50,7 +50,7 @@ def _register(stages: Stages, config: RetrainConfig, progress: Progress) -> Regi
     registered = progress.run(tasks.registration, stages, config)
     if holds(registered, Settings()):
         return registered
-    return run_stage(tasks.registration.with_options(refresh_cache=True), stages, config)
+    return run_stage(tasks.registration.with_options(refresh_cache=True), stages, config).result
 
 
 def _release(

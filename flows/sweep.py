@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from prefect import flow
 
 from housing_ml import tasks
-from housing_ml.artifacts import Progress, show_report
+from housing_ml.artifacts import Progress, show_summary
 from housing_ml.atomic import write_atomically
 from housing_ml.config import RetrainConfig
 from housing_ml.orchestration import result_storage, run_stage, session
-from housing_ml.report import sweep_rows
 from housing_ml.settings import Settings
 from housing_ml.source import locate
 from housing_ml.storage import open_store
@@ -46,7 +45,7 @@ def search(config: RetrainConfig, progress: Progress) -> Search:
     source = locate(config.data, Settings())
     raw = progress.run(tasks.ingestion, config.data, *source)
     new = tasks.feedback(config.feedback.days) if config.feedback.days else None
-    merged = run_stage(tasks.merge, raw.data, new) if new else None
+    merged = run_stage(tasks.merge, raw.data, new).result if new else None
     sides = progress.run(tasks.split, merged.data if merged else raw.data, config.split)
     imputation = progress.run(tasks.imputation, sides.train, config.imputation)
     features = progress.run(tasks.features, sides.train, imputation.report.chosen, config.features)
@@ -69,7 +68,7 @@ def sweep(config: RetrainConfig = RetrainConfig()) -> SweepResult:  # noqa: B008
     found = search(config, Progress(STAGES)).sweep
     store = open_store(Settings())
     figures = {name: store.get_bytes(ref) for name, ref in found.figures.items()}
-    show_report(str(found), {"trials": sweep_rows(found.result)}, figures)
+    show_summary(str(found))
     write_atomically(Settings().reports_path / "sweep.html", sweep_page(found.result, figures))
     return found.result
 

@@ -15,7 +15,15 @@ from prefect.artifacts import (
 )
 from prefect.events import emit_event
 
+from housing_ml.gate_records import GateDecision
 from housing_ml.orchestration import run_stage
+from housing_ml.records.features import FeaturesResult
+from housing_ml.records.imputation import ImputationResult
+from housing_ml.records.selection import SelectionResult
+from housing_ml.records.sweep import SweepOutcome
+from housing_ml.report import cluster_rows, gate_rows, imputer_rows, model_rows, sweep_rows
+from housing_ml.settings import Settings
+from housing_ml.storage import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
     from prefect import Task
 
     from housing_ml.report import Row
+    from housing_ml.storage import ArtifactRef
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,34 +42,79 @@ _PROGRESS_SECONDS = 1.0
 
 
 class Progress:
-    """A progress bar in the UI that grows with the flow's stages, once a second at most."""
+    """Runs a flow's stages, and shows in the UI what those that it computes find.
+
+    A cached stage shows nothing: the run that computed it did. A progress bar grows with the
+    stages, once a second at most.
+    """
 
     def __init__(self, stages: int) -> None:
         self._stages = stages
         self._done = 0
-        self._shown = monotonic()
-        self._artifact = cast("UUID", create_progress_artifact(0.0, description="Stages done"))
+        self._bar: UUID | None = None
+        self._moved = 0.0
 
     def run(self, task: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run a stage as `run_stage` does, and move the bar."""
-        result = run_stage(task, *args, **kwargs)
+        """Run a stage as `run_stage` does, and return its result."""
+        result, cached = run_stage(task, *args, **kwargs)
         self._done += 1
-        if self._done == self._stages or monotonic() - self._shown >= _PROGRESS_SECONDS:
-            update_progress_artifact(self._artifact, 100 * self._done / self._stages)
-            self._shown = monotonic()
+        if not cached:
+            show_tables(_tables(result))
+            show_figures(_figures(result))
+        if self._bar or not cached:
+            self._move()
         return result
 
+    def _move(self) -> None:
+        percent = 100 * self._done / self._stages
+        if self._bar is None:
+            self._bar = cast("UUID", create_progress_artifact(percent, description="Stages done"))
+        elif self._done == self._stages or monotonic() - self._moved >= _PROGRESS_SECONDS:
+            update_progress_artifact(self._bar, percent)
+        else:
+            return
+        self._moved = monotonic()
 
-def show_report(
-    summary: str, tables: Mapping[str, Sequence[Row]], figures: Mapping[str, bytes]
-) -> None:
-    """Show a run's Markdown summary, its tables and its PNG figures, by name."""
+
+def show_summary(summary: str) -> None:
+    """Show what a run did, in Markdown."""
     create_markdown_artifact(summary, key="summary", description="What the run did")
+
+
+def show_tables(tables: Mapping[str, Sequence[Row]]) -> None:
+    """Show tables by name."""
     for name, rows in tables.items():
         create_table_artifact([*rows], key=_key(name), description=f"Comparison: {name}")
+
+
+def show_figures(figures: Mapping[str, bytes]) -> None:
+    """Show PNG figures by name."""
     for name, picture in figures.items():
         url = f"data:image/png;base64,{b64encode(picture).decode()}"
         create_image_artifact(url, key=f"figure-{_key(name)}", description=name.replace("_", " "))
+
+
+def _tables(result: object) -> dict[str, list[Row]]:
+    """Return the tables of what a stage found; most find none."""
+    match result:
+        case ImputationResult():
+            return {"imputers": imputer_rows(result.report)}
+        case FeaturesResult():
+            return {"clusters": cluster_rows(result.report)}
+        case SelectionResult():
+            return {"models": model_rows(result.report)}
+        case SweepOutcome():
+            return {"trials": sweep_rows(result.result)}
+        case GateDecision():
+            return {"gate": gate_rows(result)}
+    return {}
+
+
+def _figures(result: object) -> dict[str, bytes]:
+    """Return the figures of what a stage found; some draw none."""
+    refs: dict[str, ArtifactRef] = getattr(result, "figures", {})
+    store = open_store(Settings())
+    return {name: store.get_bytes(ref) for name, ref in refs.items()}
 
 
 def announce_rejection(version: str, reasons: Sequence[str]) -> None:

@@ -109,7 +109,7 @@ class FileLocks(LockManager):
 
 
 def _path(key: str) -> Path:
-    return Settings().home.resolve() / "locks" / key.replace("/", "-")
+    return Settings().home.absolute() / "locks" / key.replace("/", "-")
 
 
 def _lock(path: Path, timeout: float | None) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, NamedTuple, ParamSpec, TypeVar, cast
 
 import stamina
 from prefect.logging import get_run_logger
@@ -36,8 +36,15 @@ R = TypeVar("R")
 _LOGGER = "prefect.flow_runs.stages"
 
 
-def run_stage(task: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a stage inside a flow and return its result; one line of log tells how it went.
+class StageRun(NamedTuple, Generic[R]):
+    """What a stage gave, and whether an earlier run had computed it."""
+
+    result: R
+    cached: bool
+
+
+def run_stage(task: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> StageRun[R]:
+    """Run a stage inside a flow; one line of log tells how it went.
 
     The line has the result's own text, where its class defines `__str__`. What the stage raises is
     raised here, with a note of the stage's name.
@@ -53,9 +60,10 @@ def run_stage(task: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         error.add_note(f"in stage {task.name}")
         logger.error("%-12s failed    %7.1f s", task.name, seconds)  # noqa: TRY400 - raised on
         raise
-    how = "cached" if state.name == "Cached" else "computed"
+    cached = state.name == "Cached"
+    how = "cached" if cached else "computed"
     logger.info("%-12s %-9s %7.1f s   %s", task.name, how, seconds, _describe(result))
-    return result
+    return StageRun(result, cached)
 
 
 def result_storage(settings: Settings) -> str | Path:

@@ -221,7 +221,7 @@ def _experiment(client: MlflowClient, name: str, settings: Settings) -> str:
     if found:
         return str(found.experiment_id)
     embedded = settings.mlflow_tracking_uri is None
-    location = (settings.home.resolve() / "mlflow-artifacts").as_uri() if embedded else None
+    location = (settings.home.absolute() / "mlflow-artifacts").as_uri() if embedded else None
     return str(client.create_experiment(name, artifact_location=location))
 
 

@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     @property
     def storage_path(self) -> Path:
         """Folder of the local store: data, task results, bundles, releases."""
-        return self.home.resolve() / "storage"
+        return self.home.absolute() / "storage"
 
     @property
     def releases_path(self) -> Path:
@@ -77,17 +77,17 @@ class Settings(BaseSettings):
     @property
     def reports_path(self) -> Path:
         """Folder of the summaries and figures of retrains."""
-        return self.home.resolve() / "reports"
+        return self.home.absolute() / "reports"
 
     @property
     def optuna_url(self) -> str:
         """Database of the sweeps: the configured one, or SQLite in the home folder."""
-        return self.optuna_storage or f"sqlite:///{self.home.resolve() / 'optuna.db'}"
+        return self.optuna_storage or f"sqlite:///{self.home.absolute() / 'optuna.db'}"
 
     @property
     def tracking_uri(self) -> str:
         """MLflow's tracking URI: the configured server, or SQLite in the home folder."""
-        return self.mlflow_tracking_uri or f"sqlite:///{self.home.resolve() / 'mlflow.db'}"
+        return self.mlflow_tracking_uri or f"sqlite:///{self.home.absolute() / 'mlflow.db'}"
 
 
 def without_password(address: str) -> str:

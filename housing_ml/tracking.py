@@ -46,7 +46,7 @@ def wandb_run(
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     import wandb  # noqa: PLC0415 - takes a second
 
-    folder = settings.home.resolve()
+    folder = settings.home.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     options: dict[str, Any] = {
         "mode": "offline" if offline else wandb_mode(),

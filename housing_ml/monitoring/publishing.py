@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from prefect.events import emit_event
 
-from housing_ml.artifacts import show_report
+from housing_ml.artifacts import show_figures, show_summary, show_tables
 from housing_ml.atomic import write_atomically
 from housing_ml.monitoring import figures
 from housing_ml.monitoring.evidently_page import evidently_page
@@ -51,7 +51,9 @@ def publish(
     if other:
         write_atomically(folder / "evidently.html", other)
     named = {name.lower().replace(" ", "_"): rows for name, rows in tables(report).items() if rows}
-    show_report(summary(report), named, drawn)
+    show_summary(summary(report))
+    show_tables(named)
+    show_figures(drawn)
 
 
 def announce(report: MonitorReport) -> None:

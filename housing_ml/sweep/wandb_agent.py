@@ -115,7 +115,7 @@ def best_run(sweep: Sweep) -> str:
 
 def _prepare() -> None:
     """Keep the client's files in the home folder, and its words to itself."""
-    folder = Settings().home.resolve()
+    folder = Settings().home.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     os.environ |= {"WANDB_DIR": str(folder), "WANDB_SILENT": "true"}
     os.environ.pop("WANDB_SERVICE", None)  # the parent's helper process, which has runs of its own

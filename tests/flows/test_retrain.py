@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.sorting import FlowRunSort
 
 import flows
 import housing_ml
@@ -94,10 +97,19 @@ class Run:
         finally:
             logger.removeHandler(handler)
         self.stages = {line.split()[0]: line.split()[1] for line in lines}
+        self.shown = shown_by_the_newest_run()
 
     @property
     def computed(self) -> list[str]:
         return [name for name, how in self.stages.items() if how == "computed"]
+
+
+def shown_by_the_newest_run() -> set[str | None]:
+    """The keys of its artifacts in Prefect; the progress bar has none."""
+    with get_client(sync_client=True) as client:
+        (run,) = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)
+        newest = FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
+        return {item.key for item in client.read_artifacts(flow_run_filter=newest)}
 
 
 @pytest.fixture(scope="module")
@@ -153,13 +165,20 @@ def test_the_summary_and_every_figure_are_in_the_reports_folder(first: Run) -> N
     assert str(reports) in first.result.summary
 
 
+def test_the_first_run_shows_progress_and_what_each_stage_found(first: Run) -> None:
+    tables = {"imputers", "clusters", "models", "trials", "gate"}
+    assert {None, "summary", *tables} <= first.shown
+    assert {"figure-imputers", "figure-sweep", "figure-residual-map"} <= first.shown
+
+
 @pytest.mark.usefixtures("first")
-def test_a_second_run_finds_every_stage_cached(home: Path) -> None:
+def test_a_second_run_finds_every_stage_cached_and_shows_its_summary(home: Path) -> None:
     before = history(open_releases(Settings()))
 
     again = Run(small())
 
     assert (again.stages, again.computed) == (dict.fromkeys(STAGES, "cached"), [])
+    assert again.shown == {"summary"}
     assert history(open_releases(Settings())) == before
     assert home.exists()
 
@@ -193,6 +212,8 @@ def test_a_change_of_one_stages_config_leaves_the_stages_before_it_cached() -> N
     again = Run(small(evaluation={"bootstrap_samples": 120}))
 
     assert again.computed == ["evaluation", "registration", "gate"]
+    assert {"imputers", "models", "figure-sweep"}.isdisjoint(again.shown)
+    assert {"gate", "figure-importance", "summary"} <= again.shown
 
 
 def test_mlflow_scores_raw_columns_as_the_bundle_does(

@@ -52,7 +52,7 @@ def weigh(loaf: Loaf) -> float:
 
 @flow(name="bakery", persist_result=False)
 def chain(flour: str) -> float:
-    return run_stage(weigh, run_stage(bake, flour))
+    return run_stage(weigh, run_stage(bake, flour).result).result
 
 
 @pytest.fixture
