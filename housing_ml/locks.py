@@ -23,6 +23,7 @@ _POLLING_SECONDS = 0.05
 class _Held(NamedTuple):
     holder: str
     task_run: UUID | None
+    path: Path
     descriptor: int
 
 
@@ -58,10 +59,11 @@ class FileLocks(LockManager):
         if held and task_run and held.task_run == task_run:
             self._held[key] = held._replace(holder=holder)
             return True
-        descriptor = _lock(_path(key), acquire_timeout)
+        path = _path(key)
+        descriptor = _lock(path, acquire_timeout)
         if descriptor is None:
             return False
-        self._held[key] = _Held(holder, task_run, descriptor)
+        self._held[key] = _Held(holder, task_run, path, descriptor)
         return True
 
     async def aacquire_lock(
@@ -84,7 +86,8 @@ class FileLocks(LockManager):
         """
         if not self.is_lock_holder(key, holder):
             raise ValueError(f"{holder} does not hold the lock of {key}")
-        _unlock(_path(key), self._held.pop(key).descriptor)
+        held = self._held.pop(key)
+        _unlock(held.path, held.descriptor)
 
     def is_locked(self, key: str) -> bool:
         """Whether anyone on this machine holds the lock."""
@@ -97,10 +100,11 @@ class FileLocks(LockManager):
 
     def wait_for_lock(self, key: str, timeout: float | None = None) -> bool:
         """Wait until nobody holds the lock, for ever or `timeout` seconds."""
-        descriptor = _lock(_path(key), timeout)
+        path = _path(key)
+        descriptor = _lock(path, timeout)
         if descriptor is None:
             return False
-        _unlock(_path(key), descriptor)
+        _unlock(path, descriptor)
         return True
 
     async def await_for_lock(self, key: str, timeout: float | None = None) -> bool:  # noqa: ASYNC109

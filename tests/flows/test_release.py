@@ -192,16 +192,19 @@ def test_a_person_decides_in_the_ui_where_the_policy_asks(
 
 
 def answer_when_asked(url: str, *, answer: bool) -> None:
+    """Resume the paused run; Prefect rejects that until it has stored the form to be filled."""
     body = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}}}
     with httpx.Client(trust_env=False) as client:
         for paused in poll(client, f"{url}/flow_runs/filter", body):
             given = {"run_input": {"promote": answer, "by": "bob"}}
-            client.post(f"{url}/flow_runs/{paused['id']}/resume", json=given).raise_for_status()
-            return
+            resume = client.post(f"{url}/flow_runs/{paused['id']}/resume", json=given)
+            if resume.raise_for_status().json()["status"] == "ACCEPT":
+                return
+    raise TimeoutError("no run asked, or none took the answer")
 
 
 def poll(client: httpx.Client, url: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for _ in range(150):
+    for _ in range(300):
         yield from client.post(url, json=body).raise_for_status().json()
         time.sleep(0.2)
 
