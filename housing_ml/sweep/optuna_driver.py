@@ -102,12 +102,13 @@ class _Search:
         self._threads = threads
         self._running: dict[Future[Trial], optuna.Trial] = {}
         self._ours: set[int] = set()
+        self._seen: set[int] = set()
 
     def run(self) -> str:
         """Return why it stopped, when all trials that started here have ended."""
         config, start = self._objective.config, perf_counter()
         while True:
-            take_over(self._study)
+            take_over(self._study, self._seen)
             known = self._study.get_trials(deepcopy=False)
             ended = finished(self._study)
             minutes = (perf_counter() - start) / 60

@@ -20,7 +20,7 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 from optuna.pruners import NopPruner
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
-from optuna.storages._heartbeat import get_heartbeat_thread
+from optuna.storages._heartbeat import get_heartbeat_thread, is_heartbeat_enabled
 from optuna.trial import TrialState
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
@@ -94,10 +94,25 @@ def propose(trial: optuna.Trial, objective: Objective) -> Parameters:
     }
 
 
-def take_over(study: optuna.Study) -> None:
-    """Let trials of other machines that are silent for too long be tried again."""
+def take_over(study: optuna.Study, seen: set[int]) -> None:
+    """Let trials of other machines that are silent for too long be tried again.
+
+    Optuna waits for ever for a trial whose machine died before its first heartbeat. So each running
+    trial gets one when it is first seen, which delays by that much what is taken over.
+
+    Args:
+        study: what is searched.
+        seen: numbers of the trials that have been seen running; they are added.
+    """
     with _experimental():
         fail_stale_trials(study)
+    storage = study._storage  # noqa: SLF001 - as Optuna's own loop does
+    if not is_heartbeat_enabled(storage):
+        return
+    for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+        if trial.number not in seen:
+            seen.add(trial.number)
+            storage.record_heartbeat(trial._trial_id)  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def heartbeat(study: optuna.Study, trial: optuna.Trial) -> AbstractContextManager[None]:

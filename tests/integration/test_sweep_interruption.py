@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from housing_ml.sweep import SweepResult
+from housing_ml.sweep.study import ask, open_study
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _SCRIPT = """
@@ -56,10 +57,13 @@ class Scene(NamedTuple):
     """A folder with the script, and what its trials wrote."""
 
     folder: Path
+    started: list[subprocess.Popen[str]]
 
     def start(self, storage: str, workers: int, seconds: float) -> subprocess.Popen[str]:
         command = [sys.executable, "script.py", storage, str(workers), str(seconds)]
-        return subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, text=True)
+        self.started.append(process)
+        return process
 
     def go(self, processes: int) -> None:
         """Let the started processes search, when all of them are ready."""
@@ -76,9 +80,13 @@ class Scene(NamedTuple):
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Scene:
+def scene(tmp_path: Path) -> Iterator[Scene]:
     (tmp_path / "script.py").write_text(_SCRIPT)
-    return Scene(tmp_path)
+    scene = Scene(tmp_path, [])
+    yield scene
+    for process in scene.started:
+        with process:
+            process.kill()
 
 
 def wait_until(true: Callable[[], object]) -> None:
@@ -150,3 +158,17 @@ def test_machines_that_share_a_database_take_over_what_another_one_left(
     assert [trial.number for trial in result.trials] == list(range(6))
     assert {trial.state for trial in result.trials} <= {"complete", "pruned"}
     assert len(scene.alphas("ended")) == 6
+
+
+def test_a_trial_whose_machine_died_before_it_showed_life_is_tried_again(
+    scene: Scene, postgresql: str
+) -> None:
+    with open_study(postgresql, "killed", {"alpha": 1.0}) as study:
+        ask(study)
+
+    other = scene.start(postgresql, workers=1, seconds=0)
+    scene.go(1)
+    result = result_of(other)
+
+    assert [trial.number for trial in result.trials] == list(range(6))
+    assert result.trials[0].parameters == {"alpha": 1.0}
