@@ -24,7 +24,7 @@ from pydantic import BaseModel, Field
 
 from housing_ml.fingerprint import code_fingerprint
 from housing_ml.locks import FileLocks
-from housing_ml.settings import Settings
+from housing_ml.settings import StorageSettings
 from housing_ml.storage import ArtifactRef, StorageError, open_store
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class RecordSerializer(JSONSerializer[Any]):
             StorageError: when the store does not hold an object that it refers to.
         """
         record = super().loads(blob)
-        store = open_store(Settings())
+        store = open_store(StorageSettings())
         for ref in _references(record):
             if not store.holds(ref):
                 raise StorageError(f"{store.root}/{ref.key} is missing or damaged")

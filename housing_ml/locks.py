@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from prefect.context import TaskRunContext
 from prefect.locking.protocol import LockManager
 
-from housing_ml.settings import Settings
+from housing_ml.settings import StorageSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,7 +113,7 @@ class FileLocks(LockManager):
 
 
 def _path(key: str) -> Path:
-    return Settings().home.absolute() / "locks" / key.replace("/", "-")
+    return StorageSettings().home.absolute() / "locks" / key.replace("/", "-")
 
 
 def _lock(path: Path, timeout: float | None) -> int | None:

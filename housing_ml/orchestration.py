@@ -109,8 +109,9 @@ class _StageHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno <= logging.DEBUG:
-            self.status.update(record.getMessage())
-            self.status.start()
+            if self.console.is_terminal:
+                self.status.update(record.getMessage())
+                self.status.start()
         else:
             self.status.stop()
             self.console.print(record.getMessage(), markup=False, soft_wrap=True)

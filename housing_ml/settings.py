@@ -12,8 +12,8 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class Settings(BaseSettings):
-    """One person's or one machine's places; a value that is empty means the embedded default."""
+class StorageSettings(BaseSettings):
+    """The home folder and the storage: all that a cached stage asks for, in a fifth of the time."""
 
     model_config = SettingsConfigDict(
         env_prefix="HOUSING_", env_file=".env", env_ignore_empty=True, extra="ignore"
@@ -22,12 +22,22 @@ class Settings(BaseSettings):
     home: Path = Field(
         default=Path(".housing"), description="Folder of all embedded state: data, runs, releases."
     )
-    data_url: str | None = Field(default=None, description="Source of the raw data.")
     storage_block: str | None = Field(
         default=None,
         description="Prefect block for data, results and releases: gcs-bucket/NAME or "
         "local-file-system/NAME. Empty: local files in the home folder.",
     )
+
+    @property
+    def storage_path(self) -> Path:
+        """Folder of the local store: data, task results, bundles, releases."""
+        return self.home.absolute() / "storage"
+
+
+class Settings(StorageSettings):
+    """One person's or one machine's places; a value that is empty means the embedded default."""
+
+    data_url: str | None = Field(default=None, description="Source of the raw data.")
     bucket: str | None = Field(
         default=None,
         pattern="^gs://[^/]+",
@@ -63,11 +73,6 @@ class Settings(BaseSettings):
         description="Private Ed25519 key in base64 that signs published bundles. "
         "Empty: they are not signed.",
     )
-
-    @property
-    def storage_path(self) -> Path:
-        """Folder of the local store: data, task results, bundles, releases."""
-        return self.home.absolute() / "storage"
 
     @property
     def releases_path(self) -> Path:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from housing_ml.gcs import Bucket
-    from housing_ml.settings import Settings
+    from housing_ml.settings import StorageSettings
 
 
 class StorageError(HousingError, RuntimeError):
@@ -148,7 +148,7 @@ class Store:
         return pd.read_parquet(io.BytesIO(self.get_bytes(ref)))
 
 
-def open_store(settings: Settings) -> Store:
+def open_store(settings: StorageSettings) -> Store:
     """Return the store of the configured Prefect block, or of local files below the home folder."""
     place: Bucket | Path = settings.storage_path
     if settings.storage_block is not None:
