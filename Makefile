@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 TOOL := $(BIN)/uv tool run --quiet
-# A file's tests stay together: they share fixtures that take seconds. The slowest come first.
-SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# A file's tests stay together: they share fixtures that take seconds. The slowest come first. There
+# is a process more than cores, since many tests wait for servers.
+SIDE_BY_SIDE = --numprocesses $(shell $(PYTHON) -c 'import os; print(min(4, 1 + os.cpu_count()))') \
+	--dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test serve up deploy bench lint format data coverage smoke audit workflows terraform sbom images containers push rollout \
