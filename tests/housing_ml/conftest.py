@@ -9,13 +9,14 @@ import pytest
 
 from housing_ml.evaluation import Evaluation
 from housing_ml.gate_records import GateDecision
-from housing_ml.manifest import Interval, Manifest, PriceRange, Provenance, sha256
+from housing_ml.manifest import sha256
 from housing_ml.metrics import METRIC_NAMES, Metrics
 from housing_ml.metrics import Interval as Ends
 from housing_ml.records.evaluation import EvaluationResult
 from housing_ml.records.release import RegisteredVersion
 from housing_ml.records.training import BundleRef, TrainingResult
 from housing_ml.storage import open_store
+from tests.untrained_bundle import bundle_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,28 +35,6 @@ class Trained(NamedTuple):
     @property
     def bundle(self) -> str:
         return self.registered.bundle_digest
-
-
-def bundle_files(version: str) -> dict[str, bytes]:
-    """The files of a bundle whose manifest is sound, though nobody could predict with it."""
-    manifest = Manifest(
-        model=f"model {version}",
-        parameters={},
-        imputer="median",
-        clusters=0,
-        seed=0,
-        feature_names=(),
-        feature_fingerprint="f",
-        provenance=Provenance(data_digest="d", rows=1, synthetic=False),
-        interval=Interval(level=0.9, lower=-1.0, upper=1.0),
-        price_range=PriceRange(minimum=1.0, maximum=2.0),
-        columns=(),
-        categories=(),
-        libraries={},
-    )
-    parts = {"model.onnx": f"trees {version}".encode(), "golden.safetensors": b"golden"}
-    digests = {name: sha256(content) for name, content in parts.items()}
-    return {"manifest.json": manifest.sealed(digests).to_json(), **parts}
 
 
 def _evaluation(rows: int) -> Evaluation:
