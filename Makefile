@@ -55,7 +55,7 @@ format: install ## Format the code and mend what the linter can
 data: .housing/housing.tgz ## Fetch the public data, with its digest checked
 
 .housing/housing.tgz: | .venv/installed
-	@$(BIN)/python -c 'from pathlib import Path; from housing_ml.config import *; from housing_ml.atomic import *; from housing_ml.source import *; write_atomically(Path("$@"), read_source(PUBLIC_DATA_URL, PUBLIC_DATA_SHA256))'
+	@$(BIN)/python -c 'from pathlib import Path; from housing_ml.config.base import *; from housing_ml.storage.atomic import *; from housing_ml.data.source import *; write_atomically(Path("$@"), read_source(PUBLIC_DATA_URL, PUBLIC_DATA_SHA256))'
 
 coverage: install ## All tests, with at least 90 % of the code covered
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) --cov --cov-report=term --cov-fail-under=90

@@ -12,27 +12,27 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from housing_ml.bundle import bounded
-from housing_ml.contract import to_matrix
+from housing_ml.bundle.model import bounded
+from housing_ml.data.contract import to_matrix
+from serve.api.request_errors import may_repeat_keys
 from serve.app import create_app
 from serve.metrics import Metrics
-from serve.prediction_log import PredictionLog
-from serve.request_errors import may_repeat_keys
+from serve.prediction_log.log import PredictionLog
+from serve.prediction_log.segments import Entry
 from serve.schemas import (
     PredictedPrice,
     PredictionInterval,
     PredictionRequest,
     PredictionResponse,
 )
-from serve.segments import Entry
 from serve.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from housing_ml.bundle import Bundle
-    from housing_ml.contract import Matrix
+    from housing_ml.bundle.model import Bundle
+    from housing_ml.data.contract import Matrix
 
 REPEATS = 3000
 

@@ -5,26 +5,21 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from housing_ml.config import FeatureParameters, TrainingConfig
-from housing_ml.contract import COLUMNS, TARGET, to_matrix
-from housing_ml.manifest import Provenance
-from housing_ml.releases import (
-    LocalReleases,
-    Release,
-    TrainingData,
-    move_channels,
-    now,
-    publish_bundle,
-    read_channels,
-)
-from housing_ml.training import train
+from housing_ml.bundle.manifest import Provenance
+from housing_ml.config.choices import FeatureParameters
+from housing_ml.config.modelling import TrainingConfig
+from housing_ml.data.contract import COLUMNS, TARGET, to_matrix
+from housing_ml.modelling.training import train
+from housing_ml.releases.channels import move_channels, publish_bundle, read_channels
+from housing_ml.releases.records import Release, TrainingData, now
+from housing_ml.storage.versioned import LocalReleases
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
 
-    from housing_ml.bundle import Bundle
+    from housing_ml.bundle.model import Bundle
 
 
 def train_bundle(frame: pd.DataFrame, seed: int) -> Bundle:

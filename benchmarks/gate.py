@@ -15,8 +15,8 @@ from time import perf_counter
 
 import numpy as np
 
-from housing_ml.config import GateConfig
-from housing_ml.metrics import Bootstrap, paired_bootstrap
+from housing_ml.config.gate import GateConfig
+from housing_ml.modelling.metrics import Bootstrap, paired_bootstrap
 
 VARIATION = 1.7
 SPREADS = (0.2, 0.46)

@@ -20,14 +20,16 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from housing_ml.contract import CATEGORIES, NUMERIC
+from housing_ml.bundle.reference import REFERENCE, describe
+from housing_ml.config.monitoring import MonitorConfig
+from housing_ml.data.contract import CATEGORIES, NUMERIC
+from housing_ml.feedback.actual_prices import Batch, Feedback
 from housing_ml.monitoring.analysis import analyse
-from housing_ml.monitoring.config import MonitorConfig
-from housing_ml.monitoring.feedback import Batch, Feedback
-from housing_ml.monitoring.reference import REFERENCE, describe
-from housing_ml.releases import LocalReleases, Release, TrainingData, move_channels, now
-from serve import parquet
-from serve.segments import Entry, to_columns
+from housing_ml.releases.channels import move_channels
+from housing_ml.releases.records import Release, TrainingData, now
+from housing_ml.storage.versioned import LocalReleases
+from serve.prediction_log import parquet
+from serve.prediction_log.segments import Entry, to_columns
 
 PREDICTIONS, SHARE = 10_000_000, 0.1
 FILE_ROWS, DAYS = 60_000, 30

@@ -34,8 +34,8 @@ from prefect.settings import (
 from prefect_gcp import GcpCredentials, GcsBucket
 
 from flows.retrain import retrain
-from housing_ml.config import RetrainConfig
-from housing_ml.orchestration import result_storage, session
+from housing_ml.config.retrain import RetrainConfig
+from housing_ml.orchestration.runs import result_storage, session
 from housing_ml.settings import Settings
 from tests.integration.gcs_emulator import BUCKET, emulator
 

@@ -20,13 +20,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.scoring import make_table, the_bundle
-from housing_ml.bundle import bounded
-from housing_ml.contract import COLUMNS, BlockGroup, check, to_matrix
-from housing_ml.geography import plane
-from housing_ml.kd_tree import NearestPoints
-from housing_ml.neighbours import COUNT
-from housing_ml.row_order import similar_order
-from housing_ml.table_chunks import encode
+from housing_ml.bundle.model import bounded
+from housing_ml.bundle.row_order import similar_order
+from housing_ml.bundle.table_chunks import encode
+from housing_ml.data.checks import check
+from housing_ml.data.contract import COLUMNS, BlockGroup, to_matrix
+from housing_ml.features.geography import plane
+from housing_ml.features.kd_tree import NearestPoints
+from housing_ml.features.neighbours import COUNT
 from serve.schemas import (
     PredictedPrice,
     PredictionInterval,
@@ -37,8 +38,8 @@ from serve.schemas import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from housing_ml.bundle import Bundle
-    from housing_ml.contract import Matrix
+    from housing_ml.bundle.model import Bundle
+    from housing_ml.data.contract import Matrix
 
 CHUNK = 2048
 TRIES = 7

@@ -20,12 +20,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from housing_ml.batch_scoring import score
-from housing_ml.bundle import Bundle
-from housing_ml.config import FeatureParameters, TrainingConfig
-from housing_ml.contract import CATEGORIES, COLUMNS, FIELDS, NUMERIC, TARGET, Matrix, to_matrix
-from housing_ml.manifest import Provenance
-from housing_ml.releases import fetch_bundle, open_releases, read_channels
+from housing_ml.bundle.batch_scoring import score
+from housing_ml.bundle.manifest import Provenance
+from housing_ml.bundle.model import Bundle
+from housing_ml.config.choices import FeatureParameters
+from housing_ml.config.modelling import TrainingConfig
+from housing_ml.data.contract import CATEGORIES, COLUMNS, FIELDS, NUMERIC, TARGET, Matrix, to_matrix
+from housing_ml.releases.channels import fetch_bundle, open_releases, read_channels
 from housing_ml.settings import Settings
 
 MISSING_SHARE = 0.01
@@ -38,8 +39,8 @@ def the_bundle() -> Bundle:
     champion = read_channels(releases)[0].channels.get("champion")
     if champion:
         return Bundle(fetch_bundle(releases, champion.bundle))
-    from housing_ml.synthetic import generate  # noqa: PLC0415 - only without a champion
-    from housing_ml.training import train  # noqa: PLC0415 - the same
+    from housing_ml.data.synthetic import generate  # noqa: PLC0415 - only without a champion
+    from housing_ml.modelling.training import train  # noqa: PLC0415 - the same
 
     frame = generate()
     provenance = Provenance(data_digest="0" * 64, rows=len(frame), synthetic=True)

@@ -25,15 +25,15 @@ import uvloop
 from benchmarks import blog_service, breakdown, load
 from benchmarks.champions import body, promote, publish, train_bundle
 from benchmarks.server import Server
-from housing_ml.contract import COLUMNS, TARGET, to_matrix
-from housing_ml.synthetic import generate
+from housing_ml.data.contract import COLUMNS, TARGET, to_matrix
+from housing_ml.data.synthetic import generate
 from serve.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from housing_ml.bundle import Bundle
-    from housing_ml.releases import Release
+    from housing_ml.bundle.model import Bundle
+    from housing_ml.releases.records import Release
 
 CONNECTIONS = 16
 MANY_ROWS = 1000

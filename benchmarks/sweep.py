@@ -28,19 +28,20 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 
-from housing_ml.config import FeatureParameters, SweepConfig
-from housing_ml.contract import TARGET, to_matrix
-from housing_ml.sweep.objective import Objective
-from housing_ml.sweep.optuna_driver import sweep
-from housing_ml.sweep.study import propose
-from housing_ml.sweep.trials import pruning_limits, run_trial
-from housing_ml.synthetic import generate
+from housing_ml.config.choices import FeatureParameters
+from housing_ml.config.sweep import SweepConfig
+from housing_ml.data.contract import TARGET, to_matrix
+from housing_ml.data.synthetic import generate
+from housing_ml.modelling.sweep.objective import Objective
+from housing_ml.modelling.sweep.optuna_driver import sweep
+from housing_ml.modelling.sweep.study import propose
+from housing_ml.modelling.sweep.trials import pruning_limits, run_trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from housing_ml.config import Parameters
-    from housing_ml.sweep import Trial
+    from housing_ml.config.choices import Parameters
+    from housing_ml.records.sweep import Trial
 
 STARTUP = 4
 CANDIDATES = 1000

@@ -20,9 +20,10 @@ import uvloop
 from benchmarks import load
 from benchmarks.champions import body, promote, publish, train_bundle
 from benchmarks.serving import service
-from housing_ml.canary import start_canary, start_shadow, stop
-from housing_ml.releases import LocalReleases, published
-from housing_ml.synthetic import generate
+from housing_ml.data.synthetic import generate
+from housing_ml.releases.channels import published
+from housing_ml.rollout.canary import start_canary, start_shadow, stop
+from housing_ml.storage.versioned import LocalReleases
 
 if TYPE_CHECKING:
     from benchmarks.server import Server

@@ -17,8 +17,8 @@ from prefect.client.orchestration import get_client
 
 from deployments.automations import ensure_automations
 from deployments.pools import ensure_pools
-from housing_ml.blocks import register_blocks
 from housing_ml.settings import Settings
+from housing_ml.storage.blocks import register_blocks
 
 ROOT = Path(__file__).parents[1]
 

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from prefect import flow, task
 from prefect.logging import get_run_logger
 
+from housing_ml.config.monitoring import MonitorConfig
 from housing_ml.monitoring.analysis import MonitorReport, analyse
-from housing_ml.monitoring.config import MonitorConfig
 from housing_ml.monitoring.publishing import announce, draw, publish
 from housing_ml.monitoring.summary import page
 from housing_ml.monitoring.tracking import track
-from housing_ml.orchestration import run_stage, session
-from housing_ml.releases import open_releases
+from housing_ml.orchestration.runs import run_stage, session
+from housing_ml.releases.channels import open_releases
 from housing_ml.settings import Settings
 
 

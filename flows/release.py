@@ -13,15 +13,16 @@ from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from prefect.logging import get_run_logger
 
-from housing_ml import canary_watch as watching
-from housing_ml import rollback
-from housing_ml.canary_watch import Look, WatchResult
-from housing_ml.champion import promote_version
-from housing_ml.orchestration import run_stage, session
-from housing_ml.promotion import repair
-from housing_ml.releases import ReleaseError, open_releases
+from housing_ml.orchestration.runs import run_stage, session
+from housing_ml.releases import rollback
+from housing_ml.releases.champion import promote_version
+from housing_ml.releases.channels import open_releases
+from housing_ml.releases.promotion import repair
+from housing_ml.rollout import watch as watching
+from housing_ml.rollout.decision import WatchPolicy
+from housing_ml.rollout.watch import Look, WatchResult
 from housing_ml.settings import Settings
-from housing_ml.watch import WatchPolicy
+from housing_ml.storage.errors import ReleaseError
 
 ANSWER_SECONDS = 24 * 3600
 """How long a person may take to answer; then the canary ends."""

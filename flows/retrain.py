@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from prefect import flow
 
+from flows import tasks
+from flows.progress import Progress
 from flows.sweep import search
-from housing_ml import tasks
-from housing_ml.artifacts import Progress
-from housing_ml.champion import is_champion
-from housing_ml.config import RetrainConfig
-from housing_ml.orchestration import result_storage, run_stage, session
-from housing_ml.promotion import circumstances, repair
-from housing_ml.records.release import RegisteredVersion, RetrainResult, Stages
-from housing_ml.registry import holds
-from housing_ml.releases import open_releases, read_channels
+from housing_ml.config.retrain import RetrainConfig
+from housing_ml.orchestration.runs import result_storage, run_stage, session
+from housing_ml.records.retrain import RegisteredVersion, RetrainResult, Stages
+from housing_ml.registry.models import holds
+from housing_ml.releases.champion import circumstances, is_champion
+from housing_ml.releases.channels import open_releases, read_channels
+from housing_ml.releases.promotion import repair
 from housing_ml.settings import Settings
 
 STAGES = 10

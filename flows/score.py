@@ -17,19 +17,14 @@ import msgspec
 from prefect import flow, task, unmapped
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from housing_ml.batch_scoring import ScoreReport, claim, score_file
-from housing_ml.bundle import Bundle
-from housing_ml.dask_cluster import dask_runner
-from housing_ml.orchestration import session
-from housing_ml.releases import (
-    Channel,
-    Release,
-    ReleaseError,
-    fetch_bundle,
-    open_releases,
-    read_channels,
-)
+from housing_ml.bundle.batch_scoring import ScoreReport, claim, score_file
+from housing_ml.bundle.model import Bundle
+from housing_ml.orchestration.dask_cluster import dask_runner
+from housing_ml.orchestration.runs import session
+from housing_ml.releases.channels import fetch_bundle, open_releases, read_channels
+from housing_ml.releases.records import Channel, Release
 from housing_ml.settings import Settings
+from housing_ml.storage.errors import ReleaseError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prefect import flow
 
-from housing_ml import tasks
-from housing_ml.artifacts import Progress, show_summary
-from housing_ml.atomic import write_atomically
-from housing_ml.config import RetrainConfig
-from housing_ml.orchestration import result_storage, run_stage, session
+from flows import tasks
+from flows.progress import Progress
+from housing_ml.config.retrain import RetrainConfig
+from housing_ml.data.source import locate
+from housing_ml.modelling.sweep.figures import sweep_page
+from housing_ml.orchestration.runs import result_storage, run_stage, session
+from housing_ml.records.sweep import SweepResult
+from housing_ml.reporting.artifacts import show_summary
 from housing_ml.settings import Settings
-from housing_ml.source import locate
-from housing_ml.storage import open_store
-from housing_ml.sweep import SweepResult
-from housing_ml.sweep_plots import sweep_page
+from housing_ml.storage.atomic import write_atomically
+from housing_ml.storage.store import open_store
 
 if TYPE_CHECKING:
     from housing_ml.records.features import FeaturesResult

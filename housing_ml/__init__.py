@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from housing_ml.bundle import load_bundle
+    from housing_ml.bundle.model import load_bundle
     from housing_ml.notebook import fit
 
 __all__ = ["__version__", "fit", "load_bundle"]
@@ -30,7 +30,7 @@ def __getattr__(name: str) -> Any:
 
         return fit
     if name == "load_bundle":
-        from housing_ml.bundle import load_bundle  # noqa: PLC0415
+        from housing_ml.bundle.model import load_bundle  # noqa: PLC0415
 
         return load_bundle
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

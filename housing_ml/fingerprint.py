@@ -39,7 +39,7 @@ class _Code(NamedTuple):
 def code_fingerprint(*code: str | Function) -> str:
     """Return the SHA-256, in hexadecimal, of what the named modules and functions can reach.
 
-        >>> code_fingerprint("housing_ml.contract") == code_fingerprint("housing_ml.features")
+        >>> code_fingerprint("housing_ml.data.contract") == code_fingerprint("housing_ml.features")
         False
 
     Raises:
@@ -54,8 +54,8 @@ def reached_code(*code: str | Function) -> dict[str, str]:
 
     A function counts with what it uses of its module, and no more; its decorators do not count.
 
-        >>> sorted(reached_code("housing_ml.imputation"))
-        ['housing_ml.contract', 'housing_ml.imputation', 'housing_ml.kd_tree']
+        >>> sorted(reached_code("housing_ml.data.contract"))
+        ['housing_ml.data.contract', 'housing_ml.errors']
     """
     reached: dict[str, _Code] = {}
     waiting: list[str] = []

@@ -5,19 +5,21 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from housing_ml.cluster_comparison import compare_clusters
-from housing_ml.config import FeatureParameters, RetrainConfig
-from housing_ml.contract import TARGET, ContractError, check, to_floats, to_matrix
-from housing_ml.imputer_comparison import compare_imputers
-from housing_ml.manifest import Provenance
-from housing_ml.selection import select_model
-from housing_ml.sweep.objective import Objective
-from housing_ml.sweep.optuna_driver import sweep
-from housing_ml.training import train
+from housing_ml.bundle.manifest import Provenance
+from housing_ml.config.choices import FeatureParameters
+from housing_ml.config.retrain import RetrainConfig
+from housing_ml.data.checks import check
+from housing_ml.data.contract import TARGET, ContractError, to_floats, to_matrix
+from housing_ml.modelling.cluster_comparison import compare_clusters
+from housing_ml.modelling.imputer_comparison import compare_imputers
+from housing_ml.modelling.model_comparison import select_model
+from housing_ml.modelling.sweep.objective import Objective
+from housing_ml.modelling.sweep.optuna_driver import sweep
+from housing_ml.modelling.training import train
 
 if TYPE_CHECKING:
-    from housing_ml.bundle import Bundle
-    from housing_ml.contract import Frame
+    from housing_ml.bundle.model import Bundle
+    from housing_ml.data.contract import Frame
 
 
 def fit(frame: Frame, config: RetrainConfig | None = None) -> Bundle:

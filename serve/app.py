@@ -14,24 +14,26 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.plugins.core import MsgspecDIPlugin
 
-from housing_ml.releases import ReleaseError
-from serve import canary, logs, openapi
-from serve.access import Access
-from serve.circuit_breaker import CircuitBreaker
-from serve.edge import Edge
-from serve.last_good import LastGood
+from housing_ml.storage.errors import ReleaseError
+from serve import logs
+from serve.api import openapi
+from serve.api.access import Access
+from serve.api.edge import Edge
+from serve.api.problems import on_exception, on_http_exception
+from serve.api.rate_limit import RateLimit
+from serve.api.request_body import ServiceRequest
+from serve.api.security import KEY_HEADER, ApiKeys
 from serve.metrics import Metrics
-from serve.model_store import ModelStore
-from serve.prediction_log import PredictionLog
+from serve.models.last_good import LastGood
+from serve.models.model_store import ModelStore
+from serve.prediction_log.log import PredictionLog
 from serve.predictor import Predictor
-from serve.problems import on_exception, on_http_exception
-from serve.rate_limit import RateLimit
-from serve.request_body import ServiceRequest
+from serve.rollout import canary
+from serve.rollout.trials import Trials
 from serve.routes import feedback, health, model, pages, rollback, webhook
-from serve.security import KEY_HEADER, ApiKeys
 from serve.settings import Settings, from_environment
-from serve.sources import GuardedStorage, open_source, open_storage
-from serve.trials import Trials
+from serve.sources.circuit_breaker import CircuitBreaker
+from serve.sources.sources import GuardedStorage, open_source, open_storage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -21,7 +21,7 @@ from prometheus_client import (
     multiprocess,
 )
 
-from housing_ml.contract import COLUMNS
+from housing_ml.data.contract import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -16,24 +16,24 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from housing_ml.contract import BlockGroup, to_matrix
-from serve import explanation
-from serve.pricing import Priced, price
-from serve.problems import ProblemError
+from housing_ml.data.contract import BlockGroup, to_matrix
+from serve.api.problems import ProblemError
+from serve.models import explanation
+from serve.models.pricing import Priced, price
+from serve.prediction_log.segments import Entry
 from serve.schemas import Explanation, ExplanationResponse, PredictionResponse
-from serve.segments import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from litestar.types import Scope
 
-    from serve.canary import Canary
-    from serve.loaded_model import LoadedModel
     from serve.metrics import Metrics
-    from serve.model_store import ModelStore
-    from serve.prediction_log import PredictionLog
-    from serve.trials import Trials
+    from serve.models.loaded_model import LoadedModel
+    from serve.models.model_store import ModelStore
+    from serve.prediction_log.log import PredictionLog
+    from serve.rollout.canary import Canary
+    from serve.rollout.trials import Trials
 
 _SMALL = 16
 _THREADS = 2

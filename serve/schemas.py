@@ -7,10 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from housing_ml.contract import BlockGroup
-from housing_ml.monitoring.feedback import (
-    FeedbackRequest as FeedbackRequest,  # noqa: PLC0414 - a part of the API
-)
+from housing_ml.data.contract import BlockGroup
 
 MAX_INSTANCES = 1000
 MAX_EXPLAINED = 10

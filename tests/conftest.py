@@ -44,7 +44,7 @@ def housing_frame(housing_archive: Path) -> pd.DataFrame:
         member = archive.extractfile("housing.csv")
         assert member is not None
         frame = pd.read_csv(member)
-    from housing_ml.contract import COLUMNS, TARGET  # noqa: PLC0415
+    from housing_ml.data.contract import COLUMNS, TARGET  # noqa: PLC0415
 
     return frame[[*COLUMNS, TARGET]]
 
@@ -68,7 +68,7 @@ def prefect_server(
     """The URL of a Prefect server's API; flows of the tests and of their processes run on it."""
     from prefect import __version__, settings  # noqa: PLC0415 - takes seconds
 
-    from housing_ml.orchestration import session  # noqa: PLC0415 - the same
+    from housing_ml.orchestration.runs import session  # noqa: PLC0415 - the same
 
     database = tmp_path_factory.mktemp("prefect") / "prefect.db"
     migrated = pytestconfig.cache.mkdir("prefect") / f"{__version__}.db"

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from housing_ml import gate
 from housing_ml.cli import app
-from housing_ml.config import RetrainConfig
+from housing_ml.config.retrain import RetrainConfig
+from housing_ml.gate import decision as gate
 from housing_ml.settings import Settings
 from tests.documents import COMMANDS, DOCUMENTS, NOT_HERE, ROOT, STARTED, TEXTS, not_here
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from housing_ml.manifest import Interval, Manifest, PriceRange, Provenance, sha256
+from housing_ml.bundle.manifest import Interval, Manifest, PriceRange, Provenance, sha256
 
 
 def bundle_files(version: str) -> dict[str, bytes]:

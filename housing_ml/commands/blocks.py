@@ -13,8 +13,8 @@ blocks = App(name="blocks", help="The Prefect blocks that the settings name.")
 @blocks.command
 def register() -> int:
     """Create or update the blocks on the configured Prefect server."""
-    from housing_ml.blocks import register_blocks
-    from housing_ml.orchestration import session
+    from housing_ml.orchestration.runs import session
+    from housing_ml.storage.blocks import register_blocks
 
     with session():
         names = list(register_blocks(Settings()))

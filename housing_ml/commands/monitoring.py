@@ -30,7 +30,7 @@ def monitor(
         as_json: Print the report as JSON.
     """
     from flows.monitor import run_monitor
-    from housing_ml.monitoring.config import MonitorConfig
+    from housing_ml.config.monitoring import MonitorConfig
     from housing_ml.monitoring.summary import summary
 
     report = run_monitor(MonitorConfig.load(config, set_), verbose=verbose)
@@ -58,11 +58,11 @@ def simulate(
     """
     import httpx
 
-    from housing_ml.config import DataConfig
+    from housing_ml.config.data import DataConfig
+    from housing_ml.data.source import locate, read_source
+    from housing_ml.data.table_file import read_table
     from housing_ml.monitoring.simulation import SimulationConfig
     from housing_ml.monitoring.simulation import simulate as replay
-    from housing_ml.source import locate, read_source
-    from housing_ml.table_file import read_table
 
     chosen = SimulationConfig.load(None, set_)
     source = locate(DataConfig(), Settings())

@@ -48,7 +48,7 @@ def warn(message: str) -> None:
 
 def show_rows(rows: Sequence[dict[str, str]]) -> None:
     """Print rows of the same titles as a table."""
-    from housing_ml.report import table  # noqa: PLC0415 - only people read it
+    from housing_ml.reporting.markdown import table  # noqa: PLC0415 - only people read it
 
     show(table(rows))
 

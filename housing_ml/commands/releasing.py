@@ -30,7 +30,7 @@ from housing_ml.commands.scoring import NO_CHAMPION
 from housing_ml.settings import Settings
 
 if TYPE_CHECKING:
-    from housing_ml.releases import Release
+    from housing_ml.releases.records import Release
 
 canary = App(name="canary", help="Let a release answer a share of the requests.")
 shadow = App(name="shadow", help="Let a release see all requests and answer none.")
@@ -44,8 +44,8 @@ def status(*, url: str = "http://127.0.0.1:8000", as_json: Json = False) -> int:
         url: Address of the service that a person is told about.
         as_json: Print the channels as JSON; `champion` is null when there is none.
     """
-    from housing_ml.releases import open_releases, read_channels
-    from housing_ml.status import service_health, status_document, status_rows
+    from housing_ml.releases.channels import open_releases, read_channels
+    from housing_ml.releases.status import service_health, status_document, status_rows
 
     channels, _ = read_channels(open_releases(Settings()))
     if as_json:
@@ -64,9 +64,9 @@ def history(*, as_json: Json = False) -> int:
     Args:
         as_json: Print JSON, the oldest first, with all evidence.
     """
-    from housing_ml.release_report import history_rows
-    from housing_ml.releases import history as read_history
-    from housing_ml.releases import open_releases
+    from housing_ml.releases.channels import history as read_history
+    from housing_ml.releases.channels import open_releases
+    from housing_ml.releases.tables import history_rows
 
     events = read_history(open_releases(Settings()))
     if as_json:
@@ -85,14 +85,14 @@ def compare(first: str, second: str, *, figure: Path | None = None, as_json: Jso
         figure: PNG file to draw the differences and their intervals into.
         as_json: Print JSON.
     """
-    from housing_ml.comparison import compare_releases
-    from housing_ml.release_report import comparison_rows
-    from housing_ml.releases import open_releases
+    from housing_ml.releases.channels import open_releases
+    from housing_ml.releases.comparison import compare_releases
+    from housing_ml.releases.tables import comparison_rows
 
     found = compare_releases(open_releases(Settings()), first, second)
     if figure:
-        from housing_ml.atomic import write_atomically
-        from housing_ml.plots import comparison
+        from housing_ml.releases.comparison_figure import comparison
+        from housing_ml.storage.atomic import write_atomically
 
         write_atomically(figure, comparison(found))
     if as_json:
@@ -111,8 +111,8 @@ def rollback(*, why: Why, to: str | None = None, as_json: Json = False) -> int:
         to: Version or start of the bundle's digest; empty: the one before.
         as_json: Print the release as JSON.
     """
-    from housing_ml.releases import open_releases
-    from housing_ml.rollback import roll_back
+    from housing_ml.releases.channels import open_releases
+    from housing_ml.releases.rollback import roll_back
 
     found = roll_back(open_releases(Settings()), to, why=why, by=person())
     return _done(found, f"version {found.version} is the champion again", as_json=as_json)
@@ -126,9 +126,9 @@ def promote(version: str, *, why: Why, as_json: Json = False) -> int:
         why: Reason, for the history.
         as_json: Print the release as JSON.
     """
-    from housing_ml.canary import promote_canary
-    from housing_ml.champion import promote_version
-    from housing_ml.releases import open_releases
+    from housing_ml.releases.champion import promote_version
+    from housing_ml.releases.channels import open_releases
+    from housing_ml.rollout.canary import promote_canary
 
     storage = open_releases(Settings())
     if version == "canary":
@@ -145,7 +145,7 @@ def sync(*, as_json: Json = False) -> int:
     Args:
         as_json: Print JSON.
     """
-    from housing_ml.release_sync import sync as bring_in_line
+    from housing_ml.releases.sync import sync as bring_in_line
 
     found = bring_in_line(Settings())
     if as_json:
@@ -164,7 +164,7 @@ def signing_key() -> int:
 
     Both are settings; keep the first one secret.
     """
-    from housing_ml.signing import new_key
+    from housing_ml.bundle.signing import new_key
 
     private, public = new_key()
     print(f"HOUSING_SIGNING_KEY={private}\nHOUSING_SERVE_PUBLIC_KEYS={public}")
@@ -181,8 +181,8 @@ def canary_start(version: str, *, share: str, why: Why, as_json: Json = False) -
         why: Reason, for the history.
         as_json: Print the release as JSON.
     """
-    from housing_ml.canary import start_canary
-    from housing_ml.releases import open_releases
+    from housing_ml.releases.channels import open_releases
+    from housing_ml.rollout.canary import start_canary
 
     part = _share(share)
     found = start_canary(open_releases(Settings()), version, part, why=why, by=person())
@@ -198,8 +198,8 @@ def canary_stop(*, why: Why, withdraw: bool = False, as_json: Json = False) -> i
         withdraw: Keep the release from being promoted by itself.
         as_json: Print the release as JSON.
     """
-    from housing_ml.canary import stop
-    from housing_ml.releases import open_releases
+    from housing_ml.releases.channels import open_releases
+    from housing_ml.rollout.canary import stop
 
     found = stop(open_releases(Settings()), "canary", why=why, by=person(), withdraw=withdraw)
     return _done(found, "the canary ended", as_json=as_json)
@@ -225,7 +225,7 @@ def canary_watch(
         as_json: Print the outcome as JSON.
     """
     from flows.release import run_canary_watch
-    from housing_ml.watch import WatchPolicy
+    from housing_ml.rollout.decision import WatchPolicy
 
     result = run_canary_watch(WatchPolicy.load(config, set_), verbose=verbose)
     if as_json:
@@ -244,8 +244,8 @@ def shadow_start(version: str, *, why: Why, as_json: Json = False) -> int:
         why: Reason, for the history.
         as_json: Print the release as JSON.
     """
-    from housing_ml.canary import start_shadow
-    from housing_ml.releases import open_releases
+    from housing_ml.releases.channels import open_releases
+    from housing_ml.rollout.canary import start_shadow
 
     found = start_shadow(open_releases(Settings()), version, why=why, by=person())
     return _done(found, f"version {found.version} is the shadow", as_json=as_json)
@@ -259,8 +259,8 @@ def shadow_stop(*, why: Why, as_json: Json = False) -> int:
         why: Reason, for the history.
         as_json: Print the release as JSON.
     """
-    from housing_ml.canary import stop
-    from housing_ml.releases import open_releases
+    from housing_ml.releases.channels import open_releases
+    from housing_ml.rollout.canary import stop
 
     found = stop(open_releases(Settings()), "shadow", why=why, by=person())
     return _done(found, "the shadow ended", as_json=as_json)
@@ -275,7 +275,7 @@ def _done(found: Release | None, said: str, *, as_json: bool) -> int:
     else:
         show(f"{said}.")
     sys.stdout.flush()  # what is so already must not wait for MLflow
-    from housing_ml.promotion import repair
+    from housing_ml.releases.promotion import repair
 
     repair(Settings())
     return 0

@@ -17,11 +17,11 @@ from housing_ml.commands.output import (
     show_rows,
     warn,
 )
-from housing_ml.config import DriverName  # noqa: TC001 - cyclopts reads the annotations
+from housing_ml.config.choices import DriverName  # noqa: TC001 - cyclopts reads the annotations
 from housing_ml.settings import Settings
 
 if TYPE_CHECKING:
-    from housing_ml.config import RetrainConfig
+    from housing_ml.config.retrain import RetrainConfig
 
 
 def retrain(  # noqa: PLR0913 - each is an option that a person types
@@ -44,12 +44,12 @@ def retrain(  # noqa: PLR0913 - each is an option that a person types
         verbose: Show the libraries' own logs too.
         as_json: Print the result as JSON; progress goes to standard error.
     """
-    from housing_ml.config import RetrainConfig
+    from housing_ml.config.retrain import RetrainConfig
 
     chosen = RetrainConfig.load(config, set_)
 
     from flows.retrain import run_retrain
-    from housing_ml.source import SourceUnavailableError
+    from housing_ml.data.source import SourceUnavailableError
 
     run = partial(run_retrain, settings=Settings(), refresh=refresh, verbose=verbose)
     try:
@@ -94,14 +94,14 @@ def sweep(  # noqa: PLR0913 - each is an option that a person types
         verbose: Show the libraries' own logs too.
         as_json: Print the result as JSON; progress goes to standard error.
     """
-    from housing_ml.config import RetrainConfig
+    from housing_ml.config.retrain import RetrainConfig
 
     options = {"driver": driver, "trials": trials, "minutes": minutes, "workers": workers}
     given = [f"sweep.{name}={value}" for name, value in options.items() if value is not None]
     chosen = RetrainConfig.load(config, (*set_, *given))
 
     from flows.sweep import run_sweep
-    from housing_ml.report import sweep_rows
+    from housing_ml.reporting.retrain import sweep_rows
 
     result = run_sweep(chosen, Settings(), verbose=verbose)
     if as_json:
@@ -120,7 +120,7 @@ def config(*, schema: Flag = False, config: Path | None = None, set_: Overrides 
         config: YAML or JSON file with what differs from the defaults.
         set_: One value, such as `--set sweep.trials=20`; may be given several times.
     """
-    from housing_ml.config import RetrainConfig
+    from housing_ml.config.retrain import RetrainConfig
 
     chosen = RetrainConfig.load(config, set_)
     document: Any = RetrainConfig.model_json_schema() if schema else chosen.model_dump(mode="json")

@@ -13,7 +13,7 @@ from housing_ml.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from housing_ml.bundle import Bundle
+    from housing_ml.bundle.model import Bundle
 
 NO_CHAMPION = "there is no champion yet: type `housing retrain` or `make run`"
 _QUOTED = 10
@@ -76,8 +76,8 @@ def serve(*, host: str | None = None, port: int | None = None, workers: int | No
 
 
 def _champion() -> Bundle:
-    from housing_ml.bundle import Bundle
-    from housing_ml.releases import fetch_bundle, open_releases, read_channels
+    from housing_ml.bundle.model import Bundle
+    from housing_ml.releases.channels import fetch_bundle, open_releases, read_channels
 
     releases = open_releases(Settings())
     channels, _ = read_channels(releases)
@@ -93,7 +93,8 @@ def _predict(bundle: Bundle, frame: pd.DataFrame) -> pd.DataFrame:
     Raises:
         ContractError: when a row breaks the contract.
     """
-    from housing_ml.contract import COLUMNS, ContractError, check, require_columns, to_matrix
+    from housing_ml.data.checks import check
+    from housing_ml.data.contract import COLUMNS, ContractError, require_columns, to_matrix
 
     require_columns(frame, COLUMNS)
     found = [violation for breach in check(frame, COLUMNS) for violation in breach.violations()]
@@ -111,7 +112,7 @@ def _predict(bundle: Bundle, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _read(file: Path) -> pd.DataFrame:
-    from housing_ml.source import read_source
-    from housing_ml.table_file import read_table
+    from housing_ml.data.source import read_source
+    from housing_ml.data.table_file import read_table
 
     return read_table(str(file), read_source(str(file), None))

@@ -1,1 +1,1 @@
-"""Know when the model is wrong, and what to do: drift, live error, feedback, retraining."""
+"""Is the model wrong, and what to do about it?"""

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import AwareDatetime, Field
 
-from housing_ml.contract import CATEGORY
+from housing_ml.bundle.reference import rows_of
+from housing_ml.data.contract import CATEGORY
+from housing_ml.feedback.actual_prices import batches
+from housing_ml.feedback.labels import Labels
+from housing_ml.feedback.prediction_log import Horizon, log_files
 from housing_ml.monitoring.counting import LogCounter
 from housing_ml.monitoring.drift import Alarm, WindowDrift, alarms, compare
-from housing_ml.monitoring.feedback import batches
-from housing_ml.monitoring.labels import Labels
-from housing_ml.monitoring.log import Horizon, log_files
 from housing_ml.monitoring.models import Models
 from housing_ml.monitoring.performance import LiveError, live_errors, over_limit
-from housing_ml.monitoring.reference import rows_of
 from housing_ml.monitoring.retraining import RetrainingDecision, RetrainingEvidence, decide
 from housing_ml.monitoring.state import read_state, write_state
 from housing_ml.records.base import Record
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from housing_ml.monitoring.config import MonitorConfig
+    from housing_ml.config.monitoring import MonitorConfig
     from housing_ml.monitoring.counting import Seen
     from housing_ml.monitoring.state import State, Window
-    from housing_ml.releases import ReleaseStorage
+    from housing_ml.storage.versioned import ReleaseStorage
 
 
 class MonitorReport(Record):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 import pandas as pd
 
-from housing_ml.contract import CATEGORIES, CATEGORY, COLUMNS, IDENTITY
-from housing_ml.monitoring.log import Horizon, LogError, read_log
+from housing_ml.bundle.reference import Reference, add, columns, labelled, tally
+from housing_ml.data.contract import CATEGORIES, CATEGORY, COLUMNS, IDENTITY
+from housing_ml.feedback.prediction_log import Horizon, LogError, read_log
 from housing_ml.monitoring.performance import Group, Sums, sums
-from housing_ml.monitoring.reference import Reference, add, columns, labelled, tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from housing_ml.contract import Matrix
-    from housing_ml.monitoring.labels import Labels
-    from housing_ml.monitoring.log import LogRows
+    from housing_ml.bundle.reference import Tally
+    from housing_ml.data.contract import Matrix
+    from housing_ml.feedback.labels import Labels
+    from housing_ml.feedback.prediction_log import LogRows
     from housing_ml.monitoring.models import Models
-    from housing_ml.monitoring.reference import Tally
     from housing_ml.monitoring.state import State
-    from housing_ml.releases import ReleaseStorage
+    from housing_ml.storage.versioned import ReleaseStorage
 
     Tallies: TypeAlias = dict[tuple[datetime, str], Tally]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from housing_ml.monitoring.reference import Counts, Grid
+    from housing_ml.bundle.reference import Counts, Grid
 
 _RARE = 5
 """Expected counts below which the chi-square approximation is poor (Cochran, 1954)."""

@@ -15,7 +15,8 @@ import numpy as np
 from pydantic import Field
 from scipy.special import ndtri
 
-from housing_ml.contract import CATEGORY
+from housing_ml.bundle.reference import LABELLED, PRICE, bins_of, rows_of
+from housing_ml.data.contract import CATEGORY
 from housing_ml.monitoring import intervals
 from housing_ml.monitoring.distances import (
     Difference,
@@ -26,14 +27,13 @@ from housing_ml.monitoring.distances import (
     psi,
     wasserstein,
 )
-from housing_ml.monitoring.reference import LABELLED, PRICE, bins_of, rows_of
 from housing_ml.records.base import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from housing_ml.monitoring.config import DriftConfig
-    from housing_ml.monitoring.reference import Counts, Reference, Tally
+    from housing_ml.bundle.reference import Counts, Reference, Tally
+    from housing_ml.config.monitoring import DriftConfig
 
 Verdict = Literal["steady", "drift", "collapsed", "too few"]
 

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from housing_ml.contract import CATEGORIES, CATEGORY
+from housing_ml.bundle.reference import bins_of
+from housing_ml.data.contract import CATEGORIES, CATEGORY
 from housing_ml.monitoring.models import Models
-from housing_ml.monitoring.reference import bins_of
 from housing_ml.monitoring.state import read_state
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from housing_ml.bundle.reference import Counts, Reference, Tally
+    from housing_ml.config.monitoring import MonitorConfig
     from housing_ml.monitoring.analysis import MonitorReport
-    from housing_ml.monitoring.config import MonitorConfig
-    from housing_ml.monitoring.reference import Counts, Reference, Tally
-    from housing_ml.releases import ReleaseStorage
+    from housing_ml.storage.versioned import ReleaseStorage
 
 _ROWS = 5000
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from housing_ml.plots import BLUE, INK, VERMILION
+from housing_ml.reporting.drawing import BLUE, INK, VERMILION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
 
-    from housing_ml.monitoring.config import DriftConfig
+    from housing_ml.config.monitoring import DriftConfig
     from housing_ml.monitoring.drift import ColumnDrift, WindowDrift
     from housing_ml.monitoring.performance import LiveError
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from housing_ml.bundle.reference import REFERENCE, Reference, read_reference
 from housing_ml.monitoring.performance import Expected
-from housing_ml.monitoring.reference import REFERENCE, Reference, read_reference
-from housing_ml.releases import history, read_channels
+from housing_ml.releases.channels import history, read_channels
 
 if TYPE_CHECKING:
-    from housing_ml.releases import Release, ReleaseStorage
+    from housing_ml.releases.records import Release
+    from housing_ml.storage.versioned import ReleaseStorage
 
 
 class Champion(NamedTuple):

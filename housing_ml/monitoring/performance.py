@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from housing_ml.monitoring.config import PerformanceConfig
+    from housing_ml.config.monitoring import PerformanceConfig
 
 Vector: TypeAlias = NDArray[np.float64]
 Kind = Literal["all", "day", "segment", "version"]

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 from prefect.events import emit_event
 
-from housing_ml.artifacts import show_figures, show_summary, show_tables
-from housing_ml.atomic import write_atomically
 from housing_ml.monitoring import figures
 from housing_ml.monitoring.evidently_page import evidently_page
 from housing_ml.monitoring.summary import headline, page, summary, tables
+from housing_ml.reporting.artifacts import show_figures, show_summary, show_tables
+from housing_ml.storage.atomic import write_atomically
 
 if TYPE_CHECKING:
+    from housing_ml.config.monitoring import MonitorConfig
     from housing_ml.monitoring.analysis import MonitorReport
-    from housing_ml.monitoring.config import MonitorConfig
-    from housing_ml.releases import ReleaseStorage
     from housing_ml.settings import Settings
+    from housing_ml.storage.versioned import ReleaseStorage
 
 ALERT = "housing.monitor.alert"
 DRIFT = "housing.drift.detected"

@@ -17,7 +17,7 @@ from housing_ml.records.base import Record
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from housing_ml.monitoring.config import RetrainingConfig
+    from housing_ml.config.monitoring import RetrainingConfig
 
 Role = Literal["calls", "holds back"]
 

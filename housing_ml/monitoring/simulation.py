@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 from pydantic import Field
 
-from housing_ml.config import Config
-from housing_ml.contract import CATEGORIES, CATEGORY, COLUMNS, NUMERIC, TARGET, to_matrix
-from housing_ml.monitoring.feedback import MAX_FEEDBACK, Feedback, FeedbackRequest
+from housing_ml.config.base import Config
+from housing_ml.data.contract import CATEGORIES, CATEGORY, COLUMNS, NUMERIC, TARGET, to_matrix
+from housing_ml.feedback.actual_prices import MAX_FEEDBACK, Feedback, FeedbackRequest
 from housing_ml.records.base import Record
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from housing_ml.contract import Matrix
+    from housing_ml.data.contract import Matrix
 
     Vector: TypeAlias = NDArray[np.float64]
 

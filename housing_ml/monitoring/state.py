@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from housing_ml.monitoring.log import FOLDER
-from housing_ml.monitoring.reference import add
+from housing_ml.bundle.reference import add
+from housing_ml.feedback.prediction_log import FOLDER
 
 if TYPE_CHECKING:
-    from housing_ml.monitoring.reference import Tally
-    from housing_ml.releases import ReleaseStorage
+    from housing_ml.bundle.reference import Tally
+    from housing_ml.storage.versioned import ReleaseStorage
 
 STATE = "monitoring/state.json"
 

@@ -6,7 +6,7 @@ from base64 import b64encode
 from html import escape
 from typing import TYPE_CHECKING
 
-from housing_ml.report import Row, table
+from housing_ml.reporting.markdown import Row, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

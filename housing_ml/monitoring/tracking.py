@@ -6,13 +6,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from housing_ml.monitoring.summary import headline
-from housing_ml.tracking import wandb_run
+from housing_ml.orchestration.wandb_run import wandb_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from housing_ml.config.monitoring import Tracker
     from housing_ml.monitoring.analysis import MonitorReport
-    from housing_ml.monitoring.config import Tracker
     from housing_ml.settings import Settings
 
 EXPERIMENT = "monitoring"

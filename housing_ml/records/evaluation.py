@@ -2,11 +2,53 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal, NamedTuple, get_args
 
-from housing_ml.evaluation import Evaluation
+from pydantic import BaseModel, ConfigDict, Field
+
 from housing_ml.records.base import Record
-from housing_ml.storage import ArtifactRef, DatasetRef
+from housing_ml.records.metrics import Interval, Metrics
+from housing_ml.records.refs import ArtifactRef, DatasetRef
+
+SliceKind = Literal["ocean proximity", "price", "income", "region"]
+
+
+SLICE_KINDS: tuple[SliceKind, ...] = get_args(SliceKind)
+
+
+class Slice(BaseModel):
+    """The errors within one part of the rows."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    kind: SliceKind = Field(description="What the rows are divided by.")
+    name: str = Field(description="Which part: a category, or a band in dollars.")
+    rows: int = Field(ge=1, description="Rows in it.")
+    metrics: Metrics
+    wmape_interval: Interval = Field(description="Bootstrap interval of the wMAPE.")
+    bias: float = Field(description="Mean of predicted less actual price in dollars.")
+    coverage: float = Field(ge=0, le=1, description="Share of prices inside their interval.")
+
+
+class Evaluation(BaseModel):
+    """The model's errors on the holdout, and how well its prediction intervals hold."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    rows: int = Field(ge=1, description="Rows of the holdout.")
+    metrics: Metrics
+    intervals: dict[str, Interval] = Field(description="Bootstrap interval of each metric.")
+    coverage: float = Field(ge=0, le=1, description="Share of prices inside their interval.")
+    mean_width: float = Field(ge=0, description="Mean width of the intervals in dollars.")
+    slices: tuple[Slice, ...]
+
+
+class Importance(NamedTuple):
+    """How much wMAPE rises, in mean and standard deviation, when an input is shuffled."""
+
+    name: str
+    increase: float
+    std: float
 
 
 class EvaluationResult(Record):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from housing_ml.config import FeatureParameters
+from housing_ml.config.choices import FeatureParameters
 from housing_ml.records.base import Record
-from housing_ml.storage import ArtifactRef
+from housing_ml.records.refs import ArtifactRef
 
 
 class ClusterScore(Record):

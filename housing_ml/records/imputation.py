@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from housing_ml.config import ImputerName
+from housing_ml.config.choices import ImputerName
 from housing_ml.records.base import Record
-from housing_ml.storage import ArtifactRef
+from housing_ml.records.refs import ArtifactRef
 
 
 class ImputerScore(Record):

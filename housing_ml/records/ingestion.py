@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from housing_ml.records.base import Record
-from housing_ml.storage import DatasetRef
+from housing_ml.records.refs import DatasetRef
 
 
 class ViolationCount(Record):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from housing_ml.config import ModelName, Parameters
-from housing_ml.metrics import Metrics
+from housing_ml.config.choices import ModelName, Parameters
 from housing_ml.records.base import Record
-from housing_ml.storage import ArtifactRef
+from housing_ml.records.metrics import Metrics
+from housing_ml.records.refs import ArtifactRef
 
 
 class CandidateScore(Record):

@@ -2,9 +2,48 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from housing_ml.config.choices import ModelName, Parameters
 from housing_ml.records.base import Record
-from housing_ml.storage import ArtifactRef
-from housing_ml.sweep import SweepResult
+from housing_ml.records.refs import ArtifactRef
+
+TrialOutcome = Literal["complete", "pruned", "failed"]
+
+
+class Trial(BaseModel):
+    """One set of parameters, tried."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    number: int = Field(ge=0, description="Its place in the study, counted from 0.")
+    parameters: Parameters = Field(description="All parameters that were given to the model.")
+    state: TrialOutcome
+    wmape: float | None = Field(description="Mean over the folds; of complete trials only.")
+    fold_wmapes: tuple[float, ...] = Field(description="By fold, as far as the trial went.")
+    seconds: float = Field(ge=0)
+    reason: str = Field(description="Why it failed; empty otherwise.")
+    run: str = Field(default="", description="Its run in W&B, where the sweep is W&B's.")
+
+
+class SweepResult(BaseModel):
+    """The best parameters, and every trial that led to them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    model: ModelName
+    best_parameters: Parameters
+    best_wmape: float | None = Field(description="Cross-validated; none when nothing was tried.")
+    trials: tuple[Trial, ...] = Field(description="In the order of their numbers.")
+    resumed: int = Field(ge=0, description="Trials that were in the study before.")
+    driver: Literal["optuna", "wandb"] = Field(
+        default="optuna", description="What proposed the trials."
+    )
+    study: str = Field(default="", description="Its name in the sweeps' database.")
+    url: str = Field(default="", description="The sweep's page in W&B, where W&B drives it.")
+    stopped: str = Field(default="", description="Why no further trial was started.")
 
 
 class SweepOutcome(Record):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from housing_ml.records.base import Record
-from housing_ml.storage import ArtifactRef
+from housing_ml.records.refs import ArtifactRef
 
 
 class BundleRef(Record):

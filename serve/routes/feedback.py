@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Router, post
 
-from housing_ml.monitoring.feedback import FeedbackStore
-from serve import openapi
-from serve.problems import ProblemError
-from serve.request_body import PlainJson, ServiceRequest
-from serve.schemas import FeedbackReceipt, FeedbackRequest
+from housing_ml.feedback.actual_prices import FeedbackRequest, FeedbackStore
+from serve.api import openapi
+from serve.api.problems import ProblemError
+from serve.api.request_body import PlainJson, ServiceRequest
+from serve.schemas import FeedbackReceipt
 
 if TYPE_CHECKING:
-    from housing_ml.releases import ReleaseStorage
-    from serve.access import Access
+    from housing_ml.storage.versioned import ReleaseStorage
+    from serve.api.access import Access
     from serve.metrics import Metrics
-    from serve.trials import Trials
+    from serve.rollout.trials import Trials
 
 
 def router(

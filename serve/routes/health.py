@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from litestar import MediaType, Response, Router, get
 
-from serve import openapi
-from serve.problems import ProblemError
+from serve.api import openapi
+from serve.api.problems import ProblemError
 from serve.schemas import Alive, DeepHealth, Dependency, Ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from serve.metrics import Metrics
-    from serve.model_store import ModelStore
+    from serve.models.model_store import ModelStore
 
 
 def router(

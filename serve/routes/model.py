@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Router, get, post
 
-from serve import openapi
-from serve.problems import ProblemError
-from serve.request_body import ServiceRequest, StrictJson
+from serve.api import openapi
+from serve.api.problems import ProblemError
+from serve.api.request_body import ServiceRequest, StrictJson
 from serve.schemas import (
     MAX_EXPLAINED,
     MAX_INSTANCES,
@@ -21,9 +21,9 @@ from serve.schemas import (
 )
 
 if TYPE_CHECKING:
-    from serve.access import Access
+    from serve.api.access import Access
     from serve.metrics import Metrics
-    from serve.model_store import ModelStore
+    from serve.models.model_store import ModelStore
     from serve.predictor import Predictor
 
 

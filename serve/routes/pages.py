@@ -10,17 +10,19 @@ import msgspec
 import numpy as np
 from litestar import MediaType, Request, Response, Router, get
 
-from housing_ml.geography import KILOMETRES_PER_DEGREE
-from housing_ml.releases import Channels, Event, ReleaseError, history, read_channels
-from serve.problems import ProblemError
+from housing_ml.features.geography import KILOMETRES_PER_DEGREE
+from housing_ml.releases.channels import history, read_channels
+from housing_ml.releases.records import Channels, Event
+from housing_ml.storage.errors import ReleaseError
+from serve.api.problems import ProblemError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from housing_ml.bundle import Bundle
-    from housing_ml.releases import ReleaseStorage
-    from serve.access import Access
-    from serve.model_store import ModelStore
+    from housing_ml.bundle.model import Bundle
+    from housing_ml.storage.versioned import ReleaseStorage
+    from serve.api.access import Access
+    from serve.models.model_store import ModelStore
 
 MAX_PLACES = 4000
 """Training rows on the map: enough to see the coast, few enough to arrive at once."""

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from litestar import Request, Router, post
 
-from housing_ml.releases import ReleaseError
-from housing_ml.rollback import roll_back
-from serve import openapi
-from serve.access import Access
-from serve.problems import ProblemError
-from serve.request_body import PlainJson, ServiceRequest
+from housing_ml.releases.rollback import roll_back
+from housing_ml.storage.errors import ReleaseError
+from serve.api import openapi
+from serve.api.access import Access
+from serve.api.problems import ProblemError
+from serve.api.request_body import PlainJson, ServiceRequest
 from serve.schemas import RollbackRequest, RollbackResponse
 
 if TYPE_CHECKING:
-    from housing_ml.releases import Release, ReleaseStorage
+    from housing_ml.releases.records import Release
+    from housing_ml.storage.versioned import ReleaseStorage
+    from serve.api.security import ApiKeys
     from serve.metrics import Metrics
-    from serve.model_store import ModelStore
-    from serve.security import ApiKeys
+    from serve.models.model_store import ModelStore
 
 logger = structlog.get_logger(__name__)
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 from litestar import Router, post
 from litestar.params import Parameter
 
-from serve import openapi
-from serve.problems import ProblemError
+from serve.api import openapi
+from serve.api.problems import ProblemError
+from serve.api.security import Signature, is_signed
 from serve.schemas import Announcement
-from serve.security import Signature, is_signed
 
 if TYPE_CHECKING:
-    from serve.model_store import ModelStore
+    from serve.models.model_store import ModelStore
 
 
 def router(store: ModelStore, secret: str) -> Router:

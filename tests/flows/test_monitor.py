@@ -12,16 +12,18 @@ import numpy as np
 import pytest
 
 from flows.monitor import run_monitor
-from housing_ml.contract import COLUMNS, TARGET, to_matrix
-from housing_ml.monitoring.config import MonitorConfig
-from housing_ml.monitoring.feedback import Batch, Feedback
+from housing_ml.bundle.reference import REFERENCE, describe
+from housing_ml.config.monitoring import MonitorConfig
+from housing_ml.data.contract import COLUMNS, TARGET, to_matrix
+from housing_ml.feedback.actual_prices import Batch, Feedback
 from housing_ml.monitoring.publishing import ALERT, DRIFT
-from housing_ml.monitoring.reference import REFERENCE, describe
 from housing_ml.monitoring.summary import headline, summary
-from housing_ml.releases import LocalReleases, Release, TrainingData, move_channels
+from housing_ml.releases.channels import move_channels
+from housing_ml.releases.records import Release, TrainingData
 from housing_ml.settings import Settings
-from serve import parquet
-from serve.segments import Entry, to_columns
+from housing_ml.storage.versioned import LocalReleases
+from serve.prediction_log import parquet
+from serve.prediction_log.segments import Entry, to_columns
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,22 +11,16 @@ import httpx
 import pytest
 
 from flows.release import promote, roll_back, run_canary_watch
-from housing_ml.canary import start_canary
-from housing_ml.manifest import sha256
-from housing_ml.observations import Arm, Moments, Observation, report, trial_name
-from housing_ml.orchestration import session
-from housing_ml.releases import (
-    LocalReleases,
-    Release,
-    TrainingData,
-    history,
-    now,
-    publish_bundle,
-    published,
-    read_channels,
-)
+from housing_ml.bundle.manifest import sha256
+from housing_ml.orchestration.runs import session
+from housing_ml.releases.channels import history, publish_bundle, published, read_channels
+from housing_ml.releases.records import Release, TrainingData, now
+from housing_ml.rollout.canary import start_canary
+from housing_ml.rollout.counts import Arm, Moments, Observation
+from housing_ml.rollout.decision import WatchPolicy
+from housing_ml.rollout.observations import report, trial_name
 from housing_ml.settings import Settings
-from housing_ml.watch import WatchPolicy
+from housing_ml.storage.versioned import LocalReleases
 from tests.untrained_bundle import bundle_files
 
 if TYPE_CHECKING:

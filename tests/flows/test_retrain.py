@@ -23,21 +23,21 @@ import flows
 import housing_ml
 from flows.retrain import run_retrain
 from flows.sweep import run_sweep
-from housing_ml.bundle import Bundle
-from housing_ml.config import RetrainConfig
-from housing_ml.contract import COLUMNS, to_matrix
-from housing_ml.monitoring.feedback import Feedback, FeedbackStore
-from housing_ml.releases import fetch_bundle, history, open_releases, read_channels
+from housing_ml.bundle.model import Bundle
+from housing_ml.config.retrain import RetrainConfig
+from housing_ml.data.contract import COLUMNS, to_matrix
+from housing_ml.data.source import SourceError
+from housing_ml.feedback.actual_prices import Feedback, FeedbackStore
+from housing_ml.releases.channels import fetch_bundle, history, open_releases, read_channels
 from housing_ml.settings import Settings
-from housing_ml.source import SourceError
-from serve import parquet
-from serve.segments import Entry, to_columns
+from serve.prediction_log import parquet
+from serve.prediction_log.segments import Entry, to_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from housing_ml.records.release import RetrainResult
-    from housing_ml.releases import Release
+    from housing_ml.records.retrain import RetrainResult
+    from housing_ml.releases.records import Release
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 

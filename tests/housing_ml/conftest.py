@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 import pytest
 
-from housing_ml.evaluation import Evaluation
-from housing_ml.gate_records import GateDecision
-from housing_ml.manifest import sha256
-from housing_ml.metrics import METRIC_NAMES, Metrics
-from housing_ml.metrics import Interval as Ends
-from housing_ml.records.evaluation import EvaluationResult
-from housing_ml.records.release import RegisteredVersion
+from housing_ml.bundle.manifest import sha256
+from housing_ml.modelling.metrics import METRIC_NAMES
+from housing_ml.records.evaluation import Evaluation, EvaluationResult
+from housing_ml.records.gate import GateDecision
+from housing_ml.records.metrics import Interval as Ends
+from housing_ml.records.metrics import Metrics
+from housing_ml.records.retrain import RegisteredVersion
 from housing_ml.records.training import BundleRef, TrainingResult
-from housing_ml.storage import open_store
+from housing_ml.storage.store import open_store
 from tests.untrained_bundle import bundle_files
 
 if TYPE_CHECKING:

@@ -10,20 +10,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from housing_ml import table_chunks
-from housing_ml.batch_scoring import PRICES, ScoreError, score
-from housing_ml.config import FeatureParameters, TrainingConfig
-from housing_ml.contract import COLUMNS, TARGET, ContractError, to_matrix
-from housing_ml.dask_cluster import ClusterError
-from housing_ml.manifest import Provenance
-from housing_ml.releases import LocalReleases, Release, TrainingData, move_channels, publish_bundle
-from housing_ml.table_chunks import read_chunks
-from housing_ml.training import train
+from housing_ml.bundle import table_chunks
+from housing_ml.bundle.batch_scoring import PRICES, ScoreError, score
+from housing_ml.bundle.manifest import Provenance
+from housing_ml.bundle.table_chunks import read_chunks
+from housing_ml.config.choices import FeatureParameters
+from housing_ml.config.modelling import TrainingConfig
+from housing_ml.data.contract import COLUMNS, TARGET, ContractError, to_matrix
+from housing_ml.modelling.training import train
+from housing_ml.orchestration.dask_cluster import ClusterError
+from housing_ml.releases.channels import move_channels, publish_bundle
+from housing_ml.releases.records import Release, TrainingData
+from housing_ml.storage.versioned import LocalReleases
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from housing_ml.bundle import Bundle
+    from housing_ml.bundle.model import Bundle
 
 
 @pytest.fixture(scope="module")

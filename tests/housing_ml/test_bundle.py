@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from housing_ml.bundle import FILES, Bundle, BundleError, bounded, load_bundle
-from housing_ml.config import FeatureParameters, TrainingConfig
-from housing_ml.contract import COLUMNS, TARGET, BlockGroup, ContractError, Matrix, to_matrix
-from housing_ml.manifest import Interval, Manifest, Provenance, sha256
-from housing_ml.training import train
+from housing_ml.bundle.manifest import BundleError, Interval, Manifest, Provenance, sha256
+from housing_ml.bundle.model import FILES, Bundle, bounded, load_bundle
+from housing_ml.config.choices import FeatureParameters
+from housing_ml.config.modelling import TrainingConfig
+from housing_ml.data.contract import COLUMNS, TARGET, BlockGroup, ContractError, Matrix, to_matrix
+from housing_ml.modelling.training import train
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -280,7 +281,7 @@ def test_the_manifest_is_the_same_after_a_round_trip(bundle: Bundle) -> None:
 
 def test_serving_imports_none_of_the_training_libraries() -> None:
     code = (
-        "import sys, housing_ml.bundle; "
+        "import sys, housing_ml.bundle.model; "
         "print({'sklearn', 'pandas', 'mlflow', 'prefect', 'pydantic', 'onnx'} & set(sys.modules))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -17,7 +17,7 @@ from prefect import flow
 from prefect.filesystems import LocalFileSystem
 from prefect.settings import PREFECT_TASKS_REFRESH_CACHE, temporary_settings
 
-from housing_ml.orchestration import result_storage
+from housing_ml.orchestration.runs import result_storage
 from housing_ml.settings import Settings
 
 if TYPE_CHECKING:

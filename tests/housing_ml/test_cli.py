@@ -13,17 +13,19 @@ import pandas as pd
 import pytest
 
 from housing_ml import cli
-from housing_ml.config import FeatureParameters, TrainingConfig
-from housing_ml.contract import TARGET, to_matrix
-from housing_ml.manifest import Provenance
-from housing_ml.releases import Release, move_channels, open_releases, publish_bundle
+from housing_ml.bundle.manifest import Provenance
+from housing_ml.config.choices import FeatureParameters
+from housing_ml.config.modelling import TrainingConfig
+from housing_ml.data.contract import TARGET, to_matrix
+from housing_ml.modelling.training import train
+from housing_ml.releases.channels import move_channels, open_releases, publish_bundle
+from housing_ml.releases.records import Release
 from housing_ml.settings import Settings
-from housing_ml.training import train
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from housing_ml.bundle import Bundle
+    from housing_ml.bundle.model import Bundle
 
 METRICS = ("rmse", "mae", "r2", "mape", "wmape", "coverage")
 

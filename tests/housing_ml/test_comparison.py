@@ -8,14 +8,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from housing_ml.champion_comparison import champion_prices, compare
-from housing_ml.comparison import Comparison, compare_releases
-from housing_ml.config import GateConfig
-from housing_ml.metrics import METRIC_NAMES, Bootstrap, bootstrap_intervals, paired_intervals
-from housing_ml.publishing import publish
-from housing_ml.release_report import comparison_rows, history_rows
-from housing_ml.releases import Event, LocalReleases, ReleaseError, find_release
+from housing_ml.config.gate import GateConfig
+from housing_ml.gate.rival import compare
+from housing_ml.modelling.metrics import (
+    METRIC_NAMES,
+    Bootstrap,
+    bootstrap_intervals,
+    paired_intervals,
+)
+from housing_ml.releases.channels import find_release
+from housing_ml.releases.comparison import Comparison, compare_releases
+from housing_ml.releases.predictions import champion_prices
+from housing_ml.releases.publishing import publish
+from housing_ml.releases.records import Event
+from housing_ml.releases.tables import comparison_rows, history_rows
 from housing_ml.settings import Settings
+from housing_ml.storage.errors import ReleaseError
+from housing_ml.storage.versioned import LocalReleases
 
 if TYPE_CHECKING:
     from collections.abc import Callable

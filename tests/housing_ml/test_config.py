@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from housing_ml.config import ConfigError, RetrainConfig
+from housing_ml.config.base import ConfigError
+from housing_ml.config.retrain import RetrainConfig
 
 if TYPE_CHECKING:
     from pathlib import Path

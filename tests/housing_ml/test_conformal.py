@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from housing_ml.config import TrainingConfig
-from housing_ml.conformal import calibrate, conformal_quantile
+from housing_ml.config.modelling import TrainingConfig
+from housing_ml.modelling.conformal import calibrate, conformal_quantile
 
 scores = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=80).map(np.array)
 

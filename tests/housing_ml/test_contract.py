@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from housing_ml.contract import (
+from housing_ml.data.checks import check
+from housing_ml.data.contract import (
     CATEGORIES,
     CATEGORY,
     COLUMNS,
@@ -18,7 +19,6 @@ from housing_ml.contract import (
     TARGET,
     BlockGroup,
     ContractError,
-    check,
     to_matrix,
 )
 

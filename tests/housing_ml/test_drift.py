@@ -12,12 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from housing_ml.config import SplitConfig
-from housing_ml.contract import CATEGORY, COLUMNS, NUMERIC, TARGET, to_matrix
-from housing_ml.monitoring import distances
-from housing_ml.monitoring.config import DriftConfig
-from housing_ml.monitoring.drift import WindowDrift, alarms, compare
-from housing_ml.monitoring.reference import (
+from housing_ml.bundle.reference import (
     PRICE,
     RATIO,
     Grid,
@@ -28,7 +23,12 @@ from housing_ml.monitoring.reference import (
     read_reference,
     tally,
 )
-from housing_ml.split import split
+from housing_ml.config.data import SplitConfig
+from housing_ml.config.monitoring import DriftConfig
+from housing_ml.data.contract import CATEGORY, COLUMNS, NUMERIC, TARGET, to_matrix
+from housing_ml.data.split import split
+from housing_ml.monitoring import distances
+from housing_ml.monitoring.drift import WindowDrift, alarms, compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from housing_ml.contract import Matrix
-    from housing_ml.monitoring.reference import Counts
+    from housing_ml.bundle.reference import Counts
+    from housing_ml.data.contract import Matrix
 
     Vector = NDArray[np.float64]
     Fault = Callable[[Matrix, Vector], tuple[Matrix, Vector]]

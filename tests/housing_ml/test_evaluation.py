@@ -9,22 +9,22 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from housing_ml import plots
-from housing_ml.bundle import Prediction
-from housing_ml.config import EvaluationConfig
-from housing_ml.contract import COLUMNS, TARGET, Matrix, to_matrix
-from housing_ml.evaluation import Evaluation, evaluate, permutation_importance
-from housing_ml.metrics import METRIC_NAMES, metrics
+from housing_ml.bundle.model import Prediction
+from housing_ml.config.modelling import EvaluationConfig
+from housing_ml.data.contract import COLUMNS, TARGET, Matrix, to_matrix
+from housing_ml.modelling.evaluation import evaluate, permutation_importance
+from housing_ml.modelling.metrics import METRIC_NAMES, metrics
 from housing_ml.records.features import ClusterReport, ClusterScore
 from housing_ml.records.imputation import ImputationReport, ImputerScore
 from housing_ml.records.selection import CandidateScore, SelectionReport
-from housing_ml.sweep import SweepResult, Trial
+from housing_ml.records.sweep import SweepResult, Trial
+from housing_ml.reporting import figures as plots
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from housing_ml.evaluation import Importance
+    from housing_ml.records.evaluation import Evaluation, Importance
 
 INCOME = COLUMNS.index("median_income")
 
@@ -182,12 +182,12 @@ def test_the_figures_of_the_holdout_are_pictures_that_follow_the_data(
 ) -> None:
     drawn = {
         "scatter": plots.predicted_against_actual(actual, prediction.price),
-        "map": plots.residual_map(raw, actual, prediction.price),
+        "map": plots.residual_map(*raw.T[:2], actual, prediction.price),
         "importance": plots.importance(_importances(raw, actual)),
         "slices": plots.error_by_slice(evaluation),
     }
 
     for content in drawn.values():
         assert _picture(content).std() > 0
-    assert plots.residual_map(raw, actual, actual) != drawn["map"]
+    assert plots.residual_map(*raw.T[:2], actual, actual) != drawn["map"]
     assert plots.predicted_against_actual(actual, actual) != drawn["scatter"]

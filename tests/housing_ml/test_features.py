@@ -15,12 +15,12 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
-from housing_ml.config import FeatureParameters
-from housing_ml.contract import CATEGORIES, COLUMNS, TARGET, Matrix, to_matrix
+from housing_ml.config.choices import FeatureParameters
+from housing_ml.data.contract import CATEGORIES, COLUMNS, TARGET, Matrix, to_matrix
 from housing_ml.features import HousingFeatures
-from housing_ml.imputation import fit_neighbours
-from housing_ml.metrics import metrics
-from housing_ml.models import build_pipeline
+from housing_ml.features.imputation import fit_neighbours
+from housing_ml.modelling.metrics import metrics
+from housing_ml.modelling.models import build_pipeline
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -196,8 +196,8 @@ def test_finding_it_imports_nothing() -> None:
     code = dedent("""
         import sys
         from housing_ml.fingerprint import code_fingerprint
-        code_fingerprint("housing_ml.tasks")
-        print({"prefect", "pandas", "numpy", "housing_ml.tasks"} & set(sys.modules))
+        code_fingerprint("flows.tasks")
+        print({"prefect", "pandas", "numpy", "flows.tasks"} & set(sys.modules))
     """)
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

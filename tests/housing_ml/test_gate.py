@@ -9,22 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from housing_ml.behaviour import Behaviour
-from housing_ml.bundle import Prediction
-from housing_ml.config import GateConfig
-from housing_ml.contract import to_matrix
-from housing_ml.evaluation import Evaluation
-from housing_ml.gate import Champion, Check, CodeState, GateDecision, GateEvidence, decide
-from housing_ml.metrics import (
-    METRIC_NAMES,
-    Bootstrap,
-    Interval,
-    Metrics,
-    PairedDifference,
-    paired_bootstrap,
-)
-from housing_ml.serving_cost import ServingCost
-from housing_ml.slice_comparison import Estimate, SliceEvidence, compare_slices
+from housing_ml.bundle.model import Prediction
+from housing_ml.config.gate import GateConfig
+from housing_ml.data.contract import to_matrix
+from housing_ml.gate.behaviour import Behaviour
+from housing_ml.gate.decision import decide
+from housing_ml.gate.records import Champion, GateEvidence
+from housing_ml.gate.serving_cost import ServingCost
+from housing_ml.gate.slices import Estimate, SliceEvidence, compare_slices
+from housing_ml.modelling.metrics import METRIC_NAMES, Bootstrap, paired_bootstrap
+from housing_ml.records.evaluation import Evaluation
+from housing_ml.records.gate import Check, CodeState, GateDecision
+from housing_ml.records.metrics import Interval, Metrics, PairedDifference
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from housing_ml.behaviour import Behaviour, probe
-from housing_ml.bundle import Bundle
-from housing_ml.code_state import code_state
-from housing_ml.config import FeatureParameters, TrainingConfig
-from housing_ml.contract import COLUMNS, TARGET, Matrix, to_matrix
-from housing_ml.evaluation import parts
-from housing_ml.manifest import Provenance
-from housing_ml.serving_cost import measure_serving
-from housing_ml.slice_comparison import compare_slices, ratio
-from housing_ml.training import train
+from housing_ml.bundle.manifest import Provenance
+from housing_ml.bundle.model import Bundle
+from housing_ml.config.choices import FeatureParameters
+from housing_ml.config.modelling import TrainingConfig
+from housing_ml.data.contract import COLUMNS, TARGET, Matrix, to_matrix
+from housing_ml.gate.behaviour import Behaviour, probe
+from housing_ml.gate.serving_cost import measure_serving
+from housing_ml.gate.slices import compare_slices, ratio
+from housing_ml.modelling.evaluation import parts
+from housing_ml.modelling.training import train
+from housing_ml.orchestration.code_state import code_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from housing_ml.config import ImputationConfig, ImputerName
-from housing_ml.contract import Matrix, to_matrix
-from housing_ml.imputation import BEDROOMS, OTHERS, ConstantState, state_from_arrays
-from housing_ml.imputer_comparison import compare_imputers, imputer
+from housing_ml.config.modelling import ImputationConfig
+from housing_ml.data.contract import Matrix, to_matrix
+from housing_ml.features.imputation import BEDROOMS, OTHERS, ConstantState, state_from_arrays
+from housing_ml.modelling.imputer_comparison import compare_imputers
+from housing_ml.modelling.imputers import imputer
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from housing_ml.config.choices import ImputerName
 
 NAMES: tuple[ImputerName, ...] = ("median", "mean", "neighbours", "forest")
 

@@ -12,24 +12,26 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from housing_ml.config import PUBLIC_DATA_SHA256, PUBLIC_DATA_URL, DataConfig
-from housing_ml.contract import IDENTITY, ContractError
-from housing_ml.ingest import ingest, ingest_synthetic
-from housing_ml.settings import Settings
-from housing_ml.source import (
+from housing_ml.config.data import DataConfig
+from housing_ml.data.contract import IDENTITY, ContractError
+from housing_ml.data.ingest import ingest, ingest_synthetic
+from housing_ml.data.source import (
+    PUBLIC_DATA_SHA256,
+    PUBLIC_DATA_URL,
     SourceError,
     SourceUnavailableError,
     locate,
     read_source,
     source_version,
 )
-from housing_ml.storage import open_store
+from housing_ml.settings import Settings
+from housing_ml.storage.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from housing_ml.records.ingestion import IngestResult
-    from housing_ml.storage import Store
+    from housing_ml.storage.store import Store
 
 
 @pytest.fixture
@@ -303,7 +305,7 @@ def test_a_link_in_an_archive_is_no_table() -> None:
         member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tar.addfile(member)
 
-    from housing_ml.table_file import read_table  # noqa: PLC0415
+    from housing_ml.data.table_file import read_table  # noqa: PLC0415
 
     with pytest.raises(SourceError, match="holds 0 tables"):
         read_table("rows.tgz", buffer.getvalue())

@@ -15,7 +15,7 @@ import pytest
 from prefect import flow, task
 from prefect.locking.protocol import LockManager
 
-from housing_ml.locks import FileLocks
+from housing_ml.orchestration.locks import FileLocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,15 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn import metrics as reference
 
-from housing_ml.metrics import (
+from housing_ml.modelling.metrics import (
     METRIC_NAMES,
     Bootstrap,
-    Metrics,
-    PairedDifference,
     bootstrap_intervals,
     metrics,
     paired_bootstrap,
 )
+from housing_ml.records.metrics import Metrics, PairedDifference
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from housing_ml.config import FeatureParameters
-from housing_ml.contract import TARGET, to_matrix
-from housing_ml.models import DEFAULTS, ModelError, build_pipeline, estimator
+from housing_ml.config.choices import FeatureParameters
+from housing_ml.data.contract import TARGET, to_matrix
+from housing_ml.modelling.models import DEFAULTS, ModelError, build_pipeline, estimator
 
 if TYPE_CHECKING:
     import pandas as pd

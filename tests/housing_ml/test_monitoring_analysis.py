@@ -9,26 +9,20 @@ import msgspec
 import numpy as np
 import pytest
 
-from housing_ml.config import SplitConfig
-from housing_ml.contract import COLUMNS, TARGET, to_matrix
-from housing_ml.monitoring import feedback
+from housing_ml.bundle.reference import REFERENCE, describe
+from housing_ml.config.data import SplitConfig
+from housing_ml.config.monitoring import MonitorConfig
+from housing_ml.data.contract import COLUMNS, TARGET, to_matrix
+from housing_ml.data.split import split
+from housing_ml.feedback import actual_prices as feedback
+from housing_ml.feedback.actual_prices import Batch, Feedback
 from housing_ml.monitoring.analysis import MonitorReport, analyse
-from housing_ml.monitoring.config import MonitorConfig
-from housing_ml.monitoring.feedback import Batch, Feedback
-from housing_ml.monitoring.reference import REFERENCE, describe
-from housing_ml.releases import (
-    ConflictError,
-    Event,
-    LocalReleases,
-    Release,
-    TrainingData,
-    move_channels,
-    read_channels,
-    record,
-)
-from housing_ml.split import split
-from serve import parquet
-from serve.segments import Entry, to_columns
+from housing_ml.releases.channels import move_channels, read_channels, record
+from housing_ml.releases.records import Event, Release, TrainingData
+from housing_ml.storage.errors import ConflictError
+from housing_ml.storage.versioned import LocalReleases
+from serve.prediction_log import parquet
+from serve.prediction_log.segments import Entry, to_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from housing_ml.contract import Matrix
+    from housing_ml.data.contract import Matrix
 
     Vector = NDArray[np.float64]
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from housing_ml.contract import CATEGORY, COLUMNS, to_matrix
+from housing_ml.bundle.reference import PRICE, bins_of, columns, describe, tally
+from housing_ml.data.contract import CATEGORY, COLUMNS, to_matrix
 from housing_ml.monitoring.analysis import analyse
 from housing_ml.monitoring.distances import psi
 from housing_ml.monitoring.evidently_page import evidently_page, rows
-from housing_ml.monitoring.reference import PRICE, bins_of, columns, describe, tally
 from tests.housing_ml.test_monitoring_analysis import CONFIG, FIRST, World, data, inflated
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from housing_ml.monitoring.feedback import Feedback, FeedbackStore, batches
-from housing_ml.releases import LocalReleases
+from housing_ml.feedback.actual_prices import Feedback, FeedbackStore, batches
+from housing_ml.storage.versioned import LocalReleases
 
 TODAY = datetime.now(UTC).date()
 DAYS = (TODAY - timedelta(days=1), TODAY, TODAY + timedelta(days=1))  # midnight may pass
@@ -48,7 +48,7 @@ def test_what_is_acknowledged_survives_a_loss_of_power(
 
 def test_the_service_needs_no_heavy_library_for_it() -> None:
     code = (
-        "import sys, housing_ml.monitoring.feedback, housing_ml.monitoring.reference; "
+        "import sys, housing_ml.feedback.actual_prices, housing_ml.bundle.reference; "
         "print({'pandas', 'pyarrow', 'pydantic', 'prefect', 'sklearn'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from housing_ml.contract import CATEGORY, COLUMNS, IDENTITY, TARGET, check, to_matrix
-from housing_ml.monitoring.feedback import Batch, Feedback
-from housing_ml.monitoring.labelled_rows import RECEIVED, labelled_rows, merge
-from housing_ml.releases import LocalReleases
-from serve import parquet
-from serve.segments import Entry, to_columns
+from housing_ml.data.checks import check
+from housing_ml.data.contract import CATEGORY, COLUMNS, IDENTITY, TARGET, to_matrix
+from housing_ml.feedback.actual_prices import Batch, Feedback
+from housing_ml.feedback.labelled_rows import RECEIVED, labelled_rows, merge
+from housing_ml.storage.versioned import LocalReleases
+from serve.prediction_log import parquet
+from serve.prediction_log.segments import Entry, to_columns
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,26 +10,23 @@ import msgspec
 import numpy as np
 import pytest
 
-from housing_ml.config import FeatureParameters, TrainingConfig
-from housing_ml.contract import COLUMNS, IDENTITY, TARGET, BlockGroup, to_matrix
-from housing_ml.manifest import Provenance
+from housing_ml.bundle.manifest import Provenance
+from housing_ml.bundle.reference import REFERENCE, describe
+from housing_ml.config.choices import FeatureParameters
+from housing_ml.config.modelling import TrainingConfig
+from housing_ml.config.monitoring import MonitorConfig
+from housing_ml.data.contract import COLUMNS, IDENTITY, TARGET, BlockGroup, to_matrix
+from housing_ml.feedback.actual_prices import Batch, FeedbackRequest
+from housing_ml.feedback.labelled_rows import labelled_rows, merge
+from housing_ml.modelling.training import train
 from housing_ml.monitoring.analysis import analyse
-from housing_ml.monitoring.config import MonitorConfig
 from housing_ml.monitoring.drift import alarms
-from housing_ml.monitoring.feedback import Batch, FeedbackRequest
-from housing_ml.monitoring.labelled_rows import labelled_rows, merge
-from housing_ml.monitoring.reference import REFERENCE, describe
 from housing_ml.monitoring.simulation import Fault, SimulationConfig, apply_fault, simulate
-from housing_ml.releases import (
-    LocalReleases,
-    Release,
-    TrainingData,
-    move_channels,
-    read_channels,
-)
-from housing_ml.training import train
-from serve import parquet
-from serve.segments import Entry, to_columns
+from housing_ml.releases.channels import move_channels, read_channels
+from housing_ml.releases.records import Release, TrainingData
+from housing_ml.storage.versioned import LocalReleases
+from serve.prediction_log import parquet
+from serve.prediction_log.segments import Entry, to_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,9 +36,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from housing_ml.contract import Matrix
+    from housing_ml.bundle.reference import Reference
+    from housing_ml.data.contract import Matrix
     from housing_ml.monitoring.analysis import MonitorReport
-    from housing_ml.monitoring.reference import Reference
 
     Vector: TypeAlias = NDArray[np.float64]
     Pricing: TypeAlias = Callable[[Matrix], Vector]

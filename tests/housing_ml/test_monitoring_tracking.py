@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from housing_ml.config.monitoring import PerformanceConfig, RetrainingConfig
+from housing_ml.modelling.sweep.workers import start_process
 from housing_ml.monitoring.analysis import MonitorReport
-from housing_ml.monitoring.config import PerformanceConfig, RetrainingConfig
 from housing_ml.monitoring.drift import Alarm, ColumnDrift, WindowDrift
 from housing_ml.monitoring.performance import Group, Sums, live_errors
 from housing_ml.monitoring.retraining import RetrainingEvidence, decide
 from housing_ml.monitoring.summary import headline
 from housing_ml.monitoring.tracking import EXPERIMENT, figures_of, track
 from housing_ml.settings import Settings
-from housing_ml.sweep.workers import start_process
 from tests.integration.wandb_server import wandb_server
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from housing_ml.monitoring.validity import ALWAYS, CHUNK, valid_since
+from housing_ml.feedback.validity import ALWAYS, CHUNK, valid_since
 
 
 def test_a_few_prices_are_no_verdict() -> None:

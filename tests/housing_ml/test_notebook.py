@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import housing_ml
-from housing_ml.config import RetrainConfig
-from housing_ml.contract import TARGET, ContractError
+from housing_ml.config.retrain import RetrainConfig
+from housing_ml.data.contract import TARGET, ContractError
 
 if TYPE_CHECKING:
     from pathlib import Path

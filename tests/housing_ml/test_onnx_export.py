@@ -16,8 +16,8 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from housing_ml.models import DEFAULTS, estimator
-from housing_ml.onnx_export import ExportError, to_onnx
+from housing_ml.modelling.models import DEFAULTS, estimator
+from housing_ml.modelling.onnx_export import ExportError, to_onnx
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

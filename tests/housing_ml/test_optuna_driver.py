@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from housing_ml.config import FeatureParameters, SweepConfig
-from housing_ml.contract import TARGET, to_matrix
-from housing_ml.sweep import SweepError, Trial
-from housing_ml.sweep.objective import Objective
-from housing_ml.sweep.optuna_driver import sweep
-from housing_ml.sweep.space import SPACES, Range
-from housing_ml.sweep.stopping import counted, stop_reason
-from housing_ml.sweep.study import open_study
-from housing_ml.sweep.trials import pruning_limits, run_trial
+from housing_ml.config.choices import FeatureParameters
+from housing_ml.config.sweep import SweepConfig
+from housing_ml.data.contract import TARGET, to_matrix
+from housing_ml.modelling.sweep.objective import Objective
+from housing_ml.modelling.sweep.optuna_driver import sweep
+from housing_ml.modelling.sweep.space import SPACES, Range
+from housing_ml.modelling.sweep.stopping import counted, stop_reason
+from housing_ml.modelling.sweep.study import open_study
+from housing_ml.modelling.sweep.trials import SweepError, pruning_limits, run_trial
+from housing_ml.records.sweep import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,8 +15,8 @@ from prefect.settings import PREFECT_API_URL
 from pydantic import BaseModel
 from rich.console import Console
 
-from housing_ml.caching import stage
-from housing_ml.orchestration import result_storage, run_stage, session
+from housing_ml.orchestration.caching import stage
+from housing_ml.orchestration.runs import result_storage, run_stage, session
 from housing_ml.settings import Settings
 
 pytestmark = [

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from housing_ml.overlap import overlapping
+from housing_ml.bundle.overlap import overlapping
 
 
 def test_results_come_in_the_order_of_the_items() -> None:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from housing_ml.metrics import metrics
+from housing_ml.config.monitoring import PerformanceConfig
+from housing_ml.modelling.metrics import metrics
 from housing_ml.monitoring import intervals
-from housing_ml.monitoring.config import PerformanceConfig
 from housing_ml.monitoring.performance import (
     Expected,
     Group,

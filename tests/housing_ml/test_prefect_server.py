@@ -15,7 +15,7 @@ import httpx
 import pytest
 from prefect.settings import PREFECT_SERVER_DATABASE_CONNECTION_URL, temporary_settings
 
-from housing_ml.prefect_server import ServerError, ephemeral_server
+from housing_ml.orchestration.prefect_server import ServerError, ephemeral_server
 
 if TYPE_CHECKING:
     from pathlib import Path

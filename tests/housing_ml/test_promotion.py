@@ -11,30 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from housing_ml import promotion, publishing
-from housing_ml.config import GateConfig
-from housing_ml.promotion import baseline, circumstances, promote, reject, repair
-from housing_ml.registry import _client
-from housing_ml.release_sync import in_step, sync
-from housing_ml.releases import (
-    ConflictError,
-    LocalReleases,
-    Release,
-    ReleaseError,
-    fetch_bundle,
-    find_release,
-    history,
-    read_channels,
-)
-from housing_ml.rollback import roll_back
+from housing_ml.bundle.signing import new_key, verify
+from housing_ml.config.gate import GateConfig
+from housing_ml.registry.models import _client
+from housing_ml.releases import promotion, publishing
+from housing_ml.releases.champion import baseline, circumstances
+from housing_ml.releases.channels import fetch_bundle, find_release, history, read_channels
+from housing_ml.releases.promotion import promote, reject, repair
+from housing_ml.releases.rollback import roll_back
+from housing_ml.releases.sync import in_step, sync
 from housing_ml.settings import Settings
-from housing_ml.signing import new_key, verify
+from housing_ml.storage.errors import ConflictError, ReleaseError
+from housing_ml.storage.versioned import LocalReleases
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from housing_ml.releases.records import Release
+
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["housing_ml.promotion"])
+PROCESSES.set_forkserver_preload(["housing_ml.releases.promotion"])
 
 Maker = Callable[..., Any]
 

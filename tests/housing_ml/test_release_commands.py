@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from housing_ml import cli
-from housing_ml.promotion import baseline, promote, reject
-from housing_ml.registry import _client
-from housing_ml.releases import LocalReleases, read_channels
+from housing_ml.bundle.signing import public_key
+from housing_ml.registry.models import _client
+from housing_ml.releases.champion import baseline
+from housing_ml.releases.channels import read_channels
+from housing_ml.releases.promotion import promote, reject
 from housing_ml.settings import Settings
-from housing_ml.signing import public_key
+from housing_ml.storage.versioned import LocalReleases
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,22 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from housing_ml.releases import (
+from housing_ml.releases.channels import (
     CHANNELS,
-    Channels,
-    ConflictError,
-    Event,
-    LocalReleases,
-    Release,
-    ReleaseError,
-    TrainingData,
     history,
     move_channels,
-    now,
     publish_bundle,
     read_channels,
     record,
 )
+from housing_ml.releases.records import Channels, Event, Release, TrainingData, now
+from housing_ml.storage.errors import ConflictError, ReleaseError
+from housing_ml.storage.versioned import LocalReleases
 
 if TYPE_CHECKING:
     from pathlib import Path

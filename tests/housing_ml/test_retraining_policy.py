@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from housing_ml.monitoring.config import RetrainingConfig
+from housing_ml.config.monitoring import RetrainingConfig
 from housing_ml.monitoring.drift import Alarm
 from housing_ml.monitoring.retraining import RULES, RetrainingEvidence, decide
 

@@ -8,24 +8,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from housing_ml.canary import promote_canary, start_canary, start_shadow, stop
-from housing_ml.champion import take_over
-from housing_ml.manifest import sha256
-from housing_ml.releases import (
-    ConflictError,
-    Event,
-    LocalReleases,
-    Release,
-    ReleaseError,
-    TrainingData,
+from housing_ml.bundle.manifest import sha256
+from housing_ml.releases.champion import take_over
+from housing_ml.releases.channels import (
     find_release,
     history,
-    now,
     publish_bundle,
     published,
     read_channels,
 )
-from housing_ml.rollback import roll_back
+from housing_ml.releases.records import Event, Release, TrainingData, now
+from housing_ml.releases.rollback import roll_back
+from housing_ml.rollout.canary import promote_canary, start_canary, start_shadow, stop
+from housing_ml.storage.errors import ConflictError, ReleaseError
+from housing_ml.storage.versioned import LocalReleases
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,7 +199,8 @@ def test_two_that_roll_back_at_once_do_not_go_back_twice(place: Place) -> None:
 
 def test_a_roll_back_needs_none_of_the_training_libraries() -> None:
     code = (
-        "import sys, housing_ml.rollback, housing_ml.canary, housing_ml.routing\n"
+        "import sys, housing_ml.releases.rollback\n"
+        "import housing_ml.rollout.canary, housing_ml.rollout.routing\n"
         "slow = {'mlflow', 'prefect', 'sklearn', 'pandas', 'pydantic'} & set(sys.modules)\n"
         "sys.exit(', '.join(slow) or 0)"
     )

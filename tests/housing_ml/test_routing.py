@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from housing_ml.routing import position, to_canary
+from housing_ml.rollout.routing import position, to_canary
 
 KEYS = [f"customer {number}" for number in range(20_000)]
 

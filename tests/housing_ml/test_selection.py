@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from sklearn.model_selection import cross_validate
 
-from housing_ml.cluster_comparison import compare_clusters
-from housing_ml.config import Candidate, FeatureConfig, FeatureParameters, SelectionConfig
-from housing_ml.contract import TARGET, Matrix, to_matrix
-from housing_ml.folds import make_folds, predict_fold, splitter
-from housing_ml.models import ModelError, build_pipeline
-from housing_ml.selection import select_model
+from housing_ml.config.choices import FeatureParameters
+from housing_ml.config.modelling import Candidate, FeatureConfig, SelectionConfig
+from housing_ml.data.contract import TARGET, Matrix, to_matrix
+from housing_ml.modelling.cluster_comparison import compare_clusters
+from housing_ml.modelling.folds import make_folds, predict_fold, splitter
+from housing_ml.modelling.model_comparison import select_model
+from housing_ml.modelling.models import ModelError, build_pipeline
 
 if TYPE_CHECKING:
     import pandas as pd

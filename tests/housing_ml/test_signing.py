@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from housing_ml.signing import SignatureError, new_key, public_key, sign, verify
+from housing_ml.bundle.signing import SignatureError, new_key, public_key, sign, verify
 
 DIGEST = "d" * 64
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from housing_ml.config import SplitConfig
-from housing_ml.contract import IDENTITY
-from housing_ml.split import identity_hash, split
+from housing_ml.config.data import SplitConfig
+from housing_ml.data.contract import IDENTITY
+from housing_ml.data.split import identity_hash, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from housing_ml.settings import Settings
-from housing_ml.storage import StorageError, open_store
+from housing_ml.storage.errors import StorageError
+from housing_ml.storage.store import open_store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from housing_ml.storage import Store
+    from housing_ml.storage.store import Store
 
 
 @pytest.fixture

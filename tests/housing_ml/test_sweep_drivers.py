@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from housing_ml.sweep.drivers import resolve
+from housing_ml.modelling.sweep.drivers import resolve
 
 if TYPE_CHECKING:
     import pytest

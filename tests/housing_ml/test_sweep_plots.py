@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from housing_ml.sweep import SweepResult, Trial
-from housing_ml.sweep_plots import importances, sweep_figures, sweep_page
+from housing_ml.modelling.sweep.figures import importances, sweep_figures, sweep_page
+from housing_ml.records.sweep import SweepResult, Trial
 
 
 def result(trials: int, model: str = "random_forest") -> SweepResult:

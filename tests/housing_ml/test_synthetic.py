@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from housing_ml.config import SplitConfig
-from housing_ml.contract import CATEGORIES, CATEGORY, COLUMNS, IDENTITY, TARGET, check, to_matrix
-from housing_ml.split import split
-from housing_ml.synthetic import MISSING_SHARE, PRICE_CAP, generate
+from housing_ml.config.data import SplitConfig
+from housing_ml.data.checks import check
+from housing_ml.data.contract import CATEGORIES, CATEGORY, COLUMNS, IDENTITY, TARGET, to_matrix
+from housing_ml.data.split import split
+from housing_ml.data.synthetic import MISSING_SHARE, PRICE_CAP, generate
 
 
 @pytest.fixture(scope="module")

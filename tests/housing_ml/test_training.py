@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from housing_ml import training
-from housing_ml.bundle import Bundle
-from housing_ml.config import FeatureParameters, ModelName, TrainingConfig
-from housing_ml.contract import CATEGORIES, COLUMNS, TARGET, Matrix, to_matrix
-from housing_ml.manifest import Provenance
-from housing_ml.training import TrainedModel, TrainingError, train
+from housing_ml.bundle.manifest import Provenance
+from housing_ml.bundle.model import Bundle
+from housing_ml.config.choices import FeatureParameters, ModelName
+from housing_ml.config.modelling import TrainingConfig
+from housing_ml.data.contract import CATEGORIES, COLUMNS, TARGET, Matrix, to_matrix
+from housing_ml.modelling import training
+from housing_ml.modelling.training import TrainedModel, TrainingError, train
 
 if TYPE_CHECKING:
     import pandas as pd

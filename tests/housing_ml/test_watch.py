@@ -10,16 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from housing_ml.confidence import mean_difference_range, rate_range
-from housing_ml.observations import (
-    Arm,
-    Moments,
-    Observation,
-    gather_observations,
-    report,
-)
-from housing_ml.releases import LocalReleases, ReleaseError
-from housing_ml.watch import WatchDecision, WatchPolicy, watch
+from housing_ml.rollout.confidence import mean_difference_range, rate_range
+from housing_ml.rollout.counts import Arm, Moments, Observation
+from housing_ml.rollout.decision import WatchDecision, WatchPolicy, watch
+from housing_ml.rollout.observations import gather_observations, report
+from housing_ml.storage.errors import ReleaseError
+from housing_ml.storage.versioned import LocalReleases
 
 if TYPE_CHECKING:
     from pathlib import Path

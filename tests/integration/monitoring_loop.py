@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from housing_ml.config.monitoring import MonitorConfig
+from housing_ml.feedback.prediction_log import log_files, read_log
 from housing_ml.monitoring.analysis import MonitorReport, analyse
-from housing_ml.monitoring.config import MonitorConfig
-from housing_ml.monitoring.log import log_files, read_log
-from housing_ml.releases import LocalReleases, read_channels
+from housing_ml.releases.channels import read_channels
+from housing_ml.storage.versioned import LocalReleases
 from tests.flows.test_retrain import SMALL
 
 if TYPE_CHECKING:

@@ -18,21 +18,20 @@ import msgspec
 import pytest
 
 from benchmarks.server import Server
-from housing_ml.config import FeatureParameters, TrainingConfig
-from housing_ml.contract import TARGET, to_matrix
-from housing_ml.manifest import Provenance
-from housing_ml.releases import (
-    Event,
-    LocalReleases,
-    Release,
+from housing_ml.bundle.manifest import Provenance
+from housing_ml.config.choices import FeatureParameters
+from housing_ml.config.modelling import TrainingConfig
+from housing_ml.data.contract import TARGET, to_matrix
+from housing_ml.modelling.training import train
+from housing_ml.releases.channels import (
     find_release,
     move_channels,
-    now,
     publish_bundle,
     published,
     read_channels,
 )
-from housing_ml.training import train
+from housing_ml.releases.records import Event, Release, now
+from housing_ml.storage.versioned import LocalReleases
 from tests.documents import HERE, PROGRAMS, ROOT, STARTED, Command
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from housing_ml.bundle import Bundle
+    from housing_ml.bundle.model import Bundle
 
 PATIENCE_SECONDS = 300
 ALERT = 3

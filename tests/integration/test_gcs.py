@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prefect_gcp import GcpCredentials, GcsBucket
 
-from housing_ml.gcs import Bucket, BucketError
-from housing_ml.release_records import Event, Release, TrainingData, now
-from housing_ml.releases import ConflictError, history, move_channels, read_channels
-from housing_ml.storage import Store
+from housing_ml.releases.channels import history, move_channels, read_channels
+from housing_ml.releases.records import Event, Release, TrainingData, now
+from housing_ml.storage.errors import ConflictError
+from housing_ml.storage.gcs import Bucket, BucketError
+from housing_ml.storage.store import Store
 from tests.integration.gcs_emulator import BUCKET
 
 if TYPE_CHECKING:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prefect_gcp import GcpCredentials, GcsBucket
 
-from housing_ml.places import open_place
-from housing_ml.releases import fetch_bundle, open_releases, read_channels
+from housing_ml.releases.channels import fetch_bundle, open_releases, read_channels
 from housing_ml.settings import Settings
-from housing_ml.storage import StorageError, open_store
+from housing_ml.storage.errors import StorageError
+from housing_ml.storage.places import open_place
+from housing_ml.storage.store import open_store
 from tests.flows.test_retrain import STAGES, Run, small
 from tests.integration.gcs_emulator import BUCKET
 

@@ -14,8 +14,8 @@ from prefect.settings import (
 from sqlalchemy import create_engine, text
 
 from flows.release import roll_back
-from housing_ml.orchestration import session
-from housing_ml.releases import open_releases, read_channels
+from housing_ml.orchestration.runs import session
+from housing_ml.releases.channels import open_releases, read_channels
 from housing_ml.settings import Settings
 from tests.flows.test_retrain import STAGES, Run, small
 

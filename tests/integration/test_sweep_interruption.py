@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from housing_ml.sweep import SweepResult
-from housing_ml.sweep.study import ask, open_study
+from housing_ml.modelling.sweep.study import ask, open_study
+from housing_ml.records.sweep import SweepResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

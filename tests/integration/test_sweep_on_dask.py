@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from prefect import flow
 
-from housing_ml.config import FeatureParameters, SweepConfig
-from housing_ml.sweep import SweepResult
-from housing_ml.sweep.optuna_driver import sweep
-from housing_ml.trial_tasks import dask_workers
+from flows.trial_tasks import dask_workers
+from housing_ml.config.choices import FeatureParameters
+from housing_ml.config.sweep import SweepConfig
+from housing_ml.modelling.sweep.optuna_driver import sweep
+from housing_ml.records.sweep import SweepResult
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from housing_ml.config import FeatureParameters, SweepConfig
-from housing_ml.contract import TARGET, to_matrix
+from housing_ml.config.choices import FeatureParameters
+from housing_ml.config.sweep import SweepConfig
+from housing_ml.data.contract import TARGET, to_matrix
+from housing_ml.modelling.sweep.drivers import sweep
+from housing_ml.modelling.sweep.figures import sweep_figures
+from housing_ml.modelling.sweep.objective import Objective
+from housing_ml.modelling.sweep.tracking import track_sweep
+from housing_ml.modelling.sweep.trials import SweepError
+from housing_ml.modelling.sweep.workers import start_process
 from housing_ml.settings import Settings
-from housing_ml.sweep import SweepError
-from housing_ml.sweep.drivers import sweep
-from housing_ml.sweep.objective import Objective
-from housing_ml.sweep.workers import start_process
-from housing_ml.sweep_plots import sweep_figures
-from housing_ml.tracking import track_sweep
 from tests.integration.wandb_server import Fault, WandbServer, wandb_server
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from housing_ml.config import Parameters
-    from housing_ml.sweep import SweepResult
+    from housing_ml.config.choices import Parameters
+    from housing_ml.records.sweep import SweepResult
 
 TRIALS = 3
 

@@ -10,23 +10,23 @@ import httpx
 import pytest
 
 from benchmarks.server import Server
-from housing_ml.canary import start_canary, start_shadow
-from housing_ml.config import FeatureParameters, SplitConfig, TrainingConfig
-from housing_ml.contract import COLUMNS, TARGET, Matrix, to_matrix
-from housing_ml.manifest import Provenance
-from housing_ml.releases import (
+from housing_ml.bundle.manifest import Provenance
+from housing_ml.config.choices import FeatureParameters
+from housing_ml.config.data import SplitConfig
+from housing_ml.config.modelling import TrainingConfig
+from housing_ml.data.contract import COLUMNS, TARGET, Matrix, to_matrix
+from housing_ml.data.split import split
+from housing_ml.modelling.training import TrainedModel, train
+from housing_ml.releases.channels import (
     CHANNELS,
-    LocalReleases,
-    Release,
-    TrainingData,
     move_channels,
-    now,
     publish_bundle,
     published,
     read_channels,
 )
-from housing_ml.split import split
-from housing_ml.training import TrainedModel, train
+from housing_ml.releases.records import Release, TrainingData, now
+from housing_ml.rollout.canary import start_canary, start_shadow
+from housing_ml.storage.versioned import LocalReleases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from housing_ml.bundle import Bundle
-    from housing_ml.canary import Trial
+    from housing_ml.bundle.model import Bundle
+    from housing_ml.rollout.canary import Trial
 
 PREFIX = "HOUSING_SERVE_"
 

@@ -12,8 +12,8 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from housing_ml.bundle import MODEL, REFERENCE, Bundle, Golden, bounded
-from housing_ml.monitoring.reference import read_reference
+from housing_ml.bundle.model import MODEL, Bundle, Golden, bounded
+from housing_ml.bundle.reference import REFERENCE, read_reference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

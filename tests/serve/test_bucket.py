@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from housing_ml.releases import ConflictError
-from serve.gcs import HttpBucket
-from serve.remote import UnreachableError
+from housing_ml.storage.errors import ConflictError
+from serve.sources.gcs import HttpBucket
+from serve.sources.remote import UnreachableError
 from tests.integration.gcs_emulator import Emulator, emulator
 
 if TYPE_CHECKING:

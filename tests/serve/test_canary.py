@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from housing_ml.canary import stop
-from housing_ml.observations import gather_observations, trial_name
-from housing_ml.releases import read_channels
-from housing_ml.routing import to_canary
+from housing_ml.releases.channels import read_channels
+from housing_ml.rollout.canary import stop
+from housing_ml.rollout.observations import gather_observations, trial_name
+from housing_ml.rollout.routing import to_canary
 from tests.serve.conftest import Home
 from tests.serve.conftest import Service as RunningService
 from tests.serve.faulty_bundles import CHEAP, hanging, raising
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from housing_ml.bundle import Bundle
-    from housing_ml.observations import Observation
+    from housing_ml.bundle.model import Bundle
+    from housing_ml.rollout.counts import Observation
     from tests.serve.conftest import Models, Service
 
 SHARE = 0.3

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from flows.release import run_canary_watch
-from housing_ml.releases import history, read_channels
-from housing_ml.watch import WatchPolicy
+from housing_ml.releases.channels import history, read_channels
+from housing_ml.rollout.decision import WatchPolicy
 from tests.serve.conftest import Home
 from tests.serve.conftest import Service as RunningService
 from tests.serve.faulty_bundles import CHEAP, raising, slow, twice_the_price
@@ -21,7 +21,7 @@ from tests.serve.faulty_bundles import CHEAP, raising, slow, twice_the_price
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from housing_ml.bundle import Bundle
+    from housing_ml.bundle.model import Bundle
     from tests.serve.conftest import Models, Service
 
 POLICY = WatchPolicy(look_seconds=0.5)

@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from housing_ml.contract import COLUMNS
-from serve.explanation import GROUPS, explain
+from housing_ml.data.contract import COLUMNS
+from serve.models.explanation import GROUPS, explain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from housing_ml.monitoring.feedback import batches
-from housing_ml.releases import LocalReleases
+from housing_ml.feedback.actual_prices import batches
+from housing_ml.storage.versioned import LocalReleases
 
 if TYPE_CHECKING:
     from tests.serve.conftest import Home, Service

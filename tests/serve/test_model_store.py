@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from housing_ml.bundle import MODEL
-from housing_ml.manifest import sha256
-from housing_ml.signing import new_key
-from housing_ml.signing import sign as sign_bundle
-from serve.security import sign
+from housing_ml.bundle.manifest import sha256
+from housing_ml.bundle.model import MODEL
+from housing_ml.bundle.signing import new_key
+from housing_ml.bundle.signing import sign as sign_bundle
+from serve.api.security import sign
 from tests.serve.conftest import Home
 from tests.serve.conftest import Service as RunningService
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from housing_ml.bundle import Bundle
+    from housing_ml.bundle.model import Bundle
     from tests.serve.conftest import Models, Service
 
 DETECTED_SECONDS = 5.0

@@ -10,7 +10,7 @@ import schemathesis
 from hypothesis import given, settings
 from schemathesis import GenerationMode
 
-from housing_ml.contract import FIELDS
+from housing_ml.data.contract import FIELDS
 from tests.serve.conftest import Home
 from tests.serve.conftest import Service as RunningService
 

@@ -12,13 +12,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from housing_ml.contract import COLUMNS
+from housing_ml.data.contract import COLUMNS
 from housing_ml.monitoring.analysis import MonitorReport
 from housing_ml.monitoring.drift import Alarm, ColumnDrift, WindowDrift
 from housing_ml.monitoring.intervals import Estimate
 from housing_ml.monitoring.performance import Estimates, LiveError
 from housing_ml.monitoring.retraining import RetrainingDecision
-from housing_ml.releases import Event, now, record
+from housing_ml.releases.channels import record
+from housing_ml.releases.records import Event, now
 from tests.serve.conftest import Home
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-    from housing_ml.release_records import Kind
+    from housing_ml.releases.records import Kind
     from tests.serve.conftest import Models, Service
 
 SIZES = {"phone": (390, 844), "desktop": (1280, 900)}

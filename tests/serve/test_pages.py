@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import serve
-from housing_ml.contract import FIELDS, TARGET
-from housing_ml.releases import Event, now, record
+from housing_ml.data.contract import FIELDS, TARGET
+from housing_ml.releases.channels import record
+from housing_ml.releases.records import Event, now
 from serve.routes.pages import MAX_PLACES, places
 
 if TYPE_CHECKING:

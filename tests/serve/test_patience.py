@@ -8,8 +8,8 @@ from typing import NoReturn
 
 import pytest
 
-from serve.circuit_breaker import CircuitBreaker, CircuitOpenError
-from serve.deadline import Deadline
+from serve.sources.circuit_breaker import CircuitBreaker, CircuitOpenError
+from serve.sources.deadline import Deadline
 
 
 class Clock:

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from housing_ml.contract import CATEGORY, COLUMNS
-from serve import parquet, segments
-from serve.segments import Entry, FinishedSegment, SegmentWriter, read_entries
+from housing_ml.data.contract import CATEGORY, COLUMNS
+from serve.prediction_log import parquet, segments
+from serve.prediction_log.segments import Entry, FinishedSegment, SegmentWriter, read_entries
 from tests.serve.conftest import Home
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from housing_ml.bundle import MODEL
+from housing_ml.bundle.model import MODEL
 from tests.serve.conftest import Home
 
 if TYPE_CHECKING:

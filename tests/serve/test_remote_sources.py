@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from benchmarks.server import Server
-from housing_ml.signing import new_key, sign
-from serve.gcs import HttpBucket
+from housing_ml.bundle.signing import new_key, sign
+from serve.sources.gcs import HttpBucket
 from tests.integration.gcs_emulator import emulator
 from tests.serve.conftest import Home
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from housing_ml.bundle import Bundle
+    from housing_ml.bundle.model import Bundle
     from tests.serve.conftest import Models, Service
 
 FAST_SECONDS = 1.0

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from housing_ml.champion import promote_version
-from housing_ml.releases import history, published, read_channels
+from housing_ml.releases.champion import promote_version
+from housing_ml.releases.channels import history, published, read_channels
 from tests.serve.conftest import Home
 from tests.serve.conftest import Service as RunningService
 

@@ -10,8 +10,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from housing_ml.champion import promote_version
-from housing_ml.releases import published
+from housing_ml.releases.champion import promote_version
+from housing_ml.releases.channels import published
 from tests.serve.conftest import Home
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from serve.rate_limit import RateLimit
-from serve.security import ApiKeys
+from serve.api.rate_limit import RateLimit
+from serve.api.security import ApiKeys
 from serve.settings import Settings, SettingsError, from_environment
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from housing_ml.status import service_health
+from housing_ml.releases.status import service_health
 
 if TYPE_CHECKING:
     from tests.serve.conftest import Models, Service

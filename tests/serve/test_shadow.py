@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from housing_ml.bundle import Bundle
+    from housing_ml.bundle.model import Bundle
     from tests.serve.conftest import Models, Service
 
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from housing_ml.bundle import Bundle
-from housing_ml.contract import BlockGroup
-from housing_ml.releases import LocalReleases, Release, TrainingData, now
-from serve.lane import Lane, LaneFullError
-from serve.loaded_model import LoadedModel
+from housing_ml.bundle.model import Bundle
+from housing_ml.data.contract import BlockGroup
+from housing_ml.releases.records import Release, TrainingData, now
+from housing_ml.storage.versioned import LocalReleases
 from serve.metrics import Metrics
-from serve.trials import Trials
+from serve.models.loaded_model import LoadedModel
+from serve.rollout.lane import Lane, LaneFullError
+from serve.rollout.trials import Trials
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,417 @@
+"""The stages as cached Prefect tasks: read references, call one pure function, store what it made.
+
+Between stages travel small frozen records that refer to immutable data, never frames. A stage
+imports the code it runs inside its body: what it reaches from there is what its cache depends on,
+and a run whose stages are all cached stays light.
+"""
+# ruff: noqa: PLC0415 - see above
+
+from __future__ import annotations
+
+from functools import partial
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from prefect import task
+from prefect.logging import get_run_logger
+
+from housing_ml.config.choices import FeatureParameters, ImputerName, ModelName, Parameters
+from housing_ml.data.contract import TARGET, to_matrix
+from housing_ml.orchestration.caching import stage
+from housing_ml.records.evaluation import EvaluationResult
+from housing_ml.records.features import FeaturesResult
+from housing_ml.records.gate import Baseline, Circumstances, GateDecision
+from housing_ml.records.imputation import ImputationResult
+from housing_ml.records.ingestion import MergeResult
+from housing_ml.records.refs import ArtifactRef, DatasetRef
+from housing_ml.records.retrain import RegisteredVersion, RetrainResult, Stages
+from housing_ml.records.selection import SelectionResult
+from housing_ml.records.split import SplitResult
+from housing_ml.records.sweep import SweepOutcome
+from housing_ml.records.training import BundleRef, TrainingResult
+from housing_ml.settings import Settings
+from housing_ml.storage.atomic import write_atomically
+from housing_ml.storage.store import Store, open_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from housing_ml.bundle.model import Bundle
+    from housing_ml.config.data import DataConfig, SplitConfig
+    from housing_ml.config.gate import GateConfig
+    from housing_ml.config.modelling import (
+        EvaluationConfig,
+        FeatureConfig,
+        ImputationConfig,
+        SelectionConfig,
+        TrainingConfig,
+    )
+    from housing_ml.config.retrain import RetrainConfig
+    from housing_ml.config.sweep import SweepConfig
+    from housing_ml.data.contract import Matrix
+    from housing_ml.records.ingestion import IngestResult
+
+
+@stage(retries=2, timeout_seconds=600)
+def ingestion(
+    config: DataConfig,
+    address: str,
+    expected_sha256: str | None,
+    version: str,  # noqa: ARG001 - part of the key
+) -> IngestResult:
+    """Read the source, check it against the contract, and store typed rows.
+
+    `version` changes when the source's content does, and the cached result with it.
+    """
+    from housing_ml.data.ingest import ingest, ingest_synthetic
+
+    store = open_store(Settings())
+    if config.synthetic:
+        return ingest_synthetic(config, store)
+    return ingest(config, address, expected_sha256, store)
+
+
+@task(task_run_name="feedback", persist_result=False)
+def feedback(days: int) -> DatasetRef | None:
+    """Store the block groups of the last days whose actual price has come, if any; not cached."""
+    from datetime import UTC, datetime
+
+    from housing_ml.feedback.labelled_rows import labelled_rows
+    from housing_ml.releases.channels import open_releases
+
+    settings = Settings()
+    rows = labelled_rows(open_releases(settings), days, datetime.now(UTC))
+    return None if rows.empty else open_store(settings).put_frame(rows)
+
+
+@stage(timeout_seconds=300)
+def merge(base: DatasetRef, new: DatasetRef) -> MergeResult:
+    """Let what came from feedback replace and complete the rows of the source."""
+    from housing_ml.feedback.labelled_rows import merge as merge_rows
+
+    store = open_store(Settings())
+    rows, report = merge_rows(store.get_frame(base), store.get_frame(new))
+    return MergeResult(
+        data=store.put_frame(rows),
+        base=report.base,
+        replaced=report.replaced,
+        added=report.added,
+        out_of_date=report.out_of_date,
+    )
+
+
+@stage(timeout_seconds=300)
+def split(data: DatasetRef, config: SplitConfig) -> SplitResult:
+    """Hold rows out by their identity."""
+    from housing_ml.data.split import split as split_rows
+
+    store = open_store(Settings())
+    train, holdout, report = split_rows(store.get_frame(data), config)
+    return SplitResult(
+        train=store.put_frame(train), holdout=store.put_frame(holdout), report=report
+    )
+
+
+@stage(timeout_seconds=900)
+def imputation(train: DatasetRef, config: ImputationConfig) -> ImputationResult:
+    """Compare the imputers on masked known values of the training rows."""
+    from housing_ml.modelling.imputer_comparison import compare_imputers
+    from housing_ml.reporting import figures as plots
+
+    store = open_store(Settings())
+    raw, _ = _labelled(store, train)
+    report = compare_imputers(raw, config)
+    figures = {"imputers": plots.imputer_comparison(report)}
+    return ImputationResult(report=report, figures=_store_figures(store, figures))
+
+
+@stage(timeout_seconds=900)
+def features(train: DatasetRef, imputer: ImputerName, config: FeatureConfig) -> FeaturesResult:
+    """Compare numbers of clusters by cross-validated model error."""
+    from housing_ml.modelling.cluster_comparison import compare_clusters
+    from housing_ml.reporting import figures as plots
+
+    store = open_store(Settings())
+    report = compare_clusters(*_labelled(store, train), imputer, config)
+    return FeaturesResult(
+        report=report,
+        parameters=FeatureParameters(imputer=imputer, clusters=report.chosen, seed=config.seed),
+        figures=_store_figures(store, {"clusters": plots.cluster_comparison(report)}),
+    )
+
+
+@stage(timeout_seconds=3600)
+def selection(
+    train: DatasetRef, features: FeatureParameters, config: SelectionConfig
+) -> SelectionResult:
+    """Cross-validate every candidate model."""
+    from housing_ml.modelling.model_comparison import select_model
+    from housing_ml.reporting import figures as plots
+
+    store = open_store(Settings())
+    report = select_model(*_labelled(store, train), features, config)
+    figures = {"models": plots.model_comparison(report)}
+    return SelectionResult(report=report, figures=_store_figures(store, figures))
+
+
+@stage(retries=1, timeout_seconds=12 * 3600)
+def sweep(
+    train: DatasetRef,
+    features: FeatureParameters,
+    model: ModelName,
+    parameters: Parameters,
+    config: SweepConfig,
+) -> SweepOutcome:
+    """Search for the winner's best parameters."""
+    from flows.trial_tasks import dask_workers
+    from housing_ml.modelling.sweep.drivers import sweep as run_sweep
+    from housing_ml.modelling.sweep.figures import sweep_figures
+    from housing_ml.modelling.sweep.objective import Objective
+    from housing_ml.modelling.sweep.tracking import track_sweep
+
+    settings = Settings()
+    store = open_store(settings)
+    objective = Objective(*_labelled(store, train), features, model, parameters, config)
+    scheduler = settings.dask_scheduler
+    cluster = partial(dask_workers, scheduler=scheduler) if scheduler else None
+    result = run_sweep(objective, settings.optuna_url, objective.digest(train.sha256), cluster)
+    figures = sweep_figures(result)
+    problem = track_sweep(result, figures, settings)
+    if problem:
+        get_run_logger().warning(problem)
+    return SweepOutcome(result=result, figures=_store_figures(store, figures))
+
+
+@stage(timeout_seconds=3600)
+def training(  # noqa: PLR0913 - the choices of the stages before, each from its own
+    train: DatasetRef,
+    features: FeatureParameters,
+    model: ModelName,
+    parameters: Parameters,
+    config: TrainingConfig,
+    *,
+    synthetic: bool,
+) -> TrainingResult:
+    """Fit the chosen model on all training rows, with its prediction interval."""
+    from housing_ml.bundle.manifest import Provenance
+    from housing_ml.modelling.pipeline_file import pipeline_to_bytes
+    from housing_ml.modelling.training import train as fit
+
+    store = open_store(Settings())
+    provenance = Provenance(data_digest=train.sha256, rows=train.rows, synthetic=synthetic)
+    trained = fit(*_labelled(store, train), features, model, parameters, config, provenance)
+    manifest = trained.bundle.manifest
+    return TrainingResult(
+        bundle=BundleRef(
+            digest=trained.bundle.digest,
+            files={
+                name: store.put_bytes(content, f"-{name}")
+                for name, content in trained.bundle.files().items()
+            },
+            model=manifest.model,
+            feature_fingerprint=manifest.feature_fingerprint,
+            interval_level=manifest.interval.level,
+            data_digest=train.sha256,
+            rows=train.rows,
+            synthetic=synthetic,
+        ),
+        pipeline=store.put_bytes(pipeline_to_bytes(trained.pipeline), ".skops"),
+    )
+
+
+@stage(timeout_seconds=900)
+def evaluation(
+    trained: TrainingResult, holdout: DatasetRef, config: EvaluationConfig
+) -> EvaluationResult:
+    """Judge the model on the holdout, which nothing before has seen."""
+    from housing_ml.modelling.evaluation import evaluate, permutation_importance
+    from housing_ml.reporting import figures as plots
+
+    store = open_store(Settings())
+    raw, actual = _labelled(store, holdout)
+    bundle = load(store, trained.bundle)
+    prediction = bundle.predict_matrix(raw)
+    result = evaluate(raw, actual, prediction, config)
+    importances = permutation_importance(
+        lambda rows: bundle.predict_matrix(rows).price, raw, actual, repeats=2, seed=config.seed
+    )
+    longitude, latitude = raw.T[:2]
+    figures = {
+        "predicted_against_actual": plots.predicted_against_actual(actual, prediction.price),
+        "residual_map": plots.residual_map(longitude, latitude, actual, prediction.price),
+        "importance": plots.importance(importances),
+        "error_by_slice": plots.error_by_slice(result),
+    }
+    return EvaluationResult(
+        evaluation=result,
+        skew=_skew(store, trained, raw, prediction.price),
+        predictions=_store_predictions(store, holdout, prediction.price),
+        figures=_store_figures(store, figures),
+    )
+
+
+@stage(timeout_seconds=300)
+def gate(
+    trained: TrainingResult,
+    evaluated: EvaluationResult,
+    holdout: DatasetRef,
+    circumstances: Circumstances,
+    config: GateConfig,
+) -> GateDecision:
+    """Decide whether the model may replace the champion, judged anew on the same holdout."""
+    from housing_ml.gate.decision import decide
+    from housing_ml.gate.evidence import gather
+
+    store = open_store(Settings())
+    rival = _rival_prices(store, evaluated, holdout, circumstances.baseline)
+    evidence = gather(
+        trained, evaluated, holdout, circumstances, rival=rival, config=config, store=store
+    )
+    return decide(evidence, config)
+
+
+@stage(retries=2, timeout_seconds=900)
+def registration(stages: Stages, config: RetrainConfig) -> RegisteredVersion:
+    """Register the model in MLflow with all that led to it; the same content registers once."""
+    from housing_ml.registry.models import register
+    from housing_ml.registry.registration import holdout_metrics
+    from housing_ml.registry.wandb_record import track_retrain
+
+    settings = Settings()
+    registered = register(stages, config, open_store(settings), settings)
+    problem = track_retrain(stages, config, holdout_metrics(stages), settings)
+    if problem:
+        get_run_logger().warning(problem)
+    return registered
+
+
+@task(task_run_name="promotion", persist_result=False)
+def promotion(
+    registered: RegisteredVersion,
+    trained: TrainingResult,
+    evaluated: EvaluationResult,
+    decision: GateDecision,
+    beaten: Baseline | None,
+) -> None:
+    """Promote a model that passed the gate; record another one as challenger."""
+    from housing_ml.releases.promotion import promote, reject
+    from housing_ml.reporting.artifacts import announce_rejection
+
+    if decision.promote:
+        promote(registered, trained, evaluated, decision, beaten, settings=Settings())
+    else:
+        reject(registered, trained, evaluated, decision, settings=Settings())
+        announce_rejection(registered.version, decision.reasons)
+
+
+@task(task_run_name="report", persist_result=False)
+def report(stages: Stages, registered: RegisteredVersion, decision: GateDecision) -> RetrainResult:
+    """Write summary and figures to the reports folder, and show the summary in Prefect."""
+    from housing_ml.modelling.sweep.figures import sweep_page
+    from housing_ml.reporting.artifacts import show_summary
+    from housing_ml.reporting.markdown import table
+    from housing_ml.reporting.retrain import gate_rows, outcome, summary
+
+    settings = Settings()
+    folder = settings.reports_path / f"version-{registered.version}"
+    text = summary(stages, decision, outcome(registered, decision), str(folder))
+    store = open_store(settings)
+    figures = {
+        name: _at_hand(store, ref, folder / f"{name}.png") for name, ref in stages.figures().items()
+    }
+    page = sweep_page(stages.sweep.result, {name: figures[name] for name in stages.sweep.figures})
+    write_atomically(folder / "sweep.html", page)
+    write_atomically(folder / "summary.md", text.encode())
+    write_atomically(folder / "gate.md", f"{table(gate_rows(decision))}\n".encode())
+    show_summary(text)
+    return RetrainResult(
+        version=registered.version,
+        bundle=registered.bundle_digest,
+        promoted=decision.promote,
+        decision=decision,
+        evaluation=stages.evaluation.evaluation,
+        winner=stages.selection.report.winner,
+        parameters=stages.sweep.result.best_parameters,
+        synthetic=stages.ingestion.synthetic,
+        reports=str(folder),
+        summary=text,
+    )
+
+
+def _at_hand(store: Store, ref: ArtifactRef, path: Path) -> bytes:
+    """Return a stored object from the file at `path`, which becomes a copy of it if it is none."""
+    held = path.read_bytes() if path.exists() else b""
+    if sha256(held).hexdigest() == ref.sha256:
+        return held
+    content = store.get_bytes(ref)
+    write_atomically(path, content)
+    return content
+
+
+def load(store: Store, ref: BundleRef) -> Bundle:
+    """Return the stored bundle, which has proved itself.
+
+    Raises:
+        BundleError: when it does not repeat its golden rows.
+        StorageError: when a file of it is missing or damaged.
+    """
+    from housing_ml.bundle.model import Bundle
+
+    return Bundle({name: store.get_bytes(file) for name, file in ref.files.items()})
+
+
+def _rival_prices(
+    store: Store, evaluated: EvaluationResult, holdout: DatasetRef, rival: Baseline | None
+) -> NDArray[np.float64] | None:
+    """Return the prices of the model to beat for the held-out rows; None without one."""
+    from housing_ml.releases.channels import open_releases
+    from housing_ml.releases.predictions import champion_prices
+
+    if rival is None:
+        return None
+    raw, _ = _labelled(store, holdout)
+    identity = store.get_frame(evaluated.predictions)["identity"]
+    return champion_prices(identity, raw, rival.bundle, open_releases(Settings()))
+
+
+def _skew(store: Store, trained: TrainingResult, raw: Matrix, price: NDArray[np.float64]) -> float:
+    """Return the largest relative difference between the bundle's and the pipeline's prices."""
+    import numpy as np
+
+    from housing_ml.modelling.pipeline_file import pipeline_from_bytes
+
+    pipeline = pipeline_from_bytes(store.get_bytes(trained.pipeline))
+    limits = load(store, trained.bundle).manifest.price_range
+    expected = np.clip(pipeline.predict(raw), limits.minimum, limits.maximum)
+    return float(np.max(np.abs(price - expected) / expected))
+
+
+def _store_predictions(store: Store, holdout: DatasetRef, price: NDArray[np.float64]) -> DatasetRef:
+    """Store identity hash, actual and predicted price of each row of the holdout."""
+    import pandas as pd
+
+    from housing_ml.data.split import identity_hash
+
+    frame = store.get_frame(holdout)
+    return store.put_frame(
+        pd.DataFrame(
+            {
+                "identity": identity_hash(frame, salt=""),
+                "actual": frame[TARGET],
+                "predicted": price,
+            }
+        )
+    )
+
+
+def _labelled(store: Store, ref: DatasetRef) -> tuple[Matrix, NDArray[np.float64]]:
+    """Return raw rows (rows, 9) and prices (rows,) in dollars."""
+    frame = store.get_frame(ref)
+    return to_matrix(frame), frame[TARGET].to_numpy()
+
+
+def _store_figures(store: Store, figures: dict[str, bytes]) -> dict[str, ArtifactRef]:
+    return {name: store.put_bytes(picture, ".png") for name, picture in figures.items()}

@@ -1,0 +1,1 @@
+"""The served model: it proves itself, then prices a row or a file of any size."""

@@ -1,0 +1,276 @@
+"""Pricing files of any size: CSV or Parquet, local or `gs://`, in constant memory, resumable.
+
+A source is a file or a folder of files. The target is a folder: each part of it holds the rows of
+one chunk, in their order and with all their columns, and the price and its interval beside them.
+
+    target/_job.json                   what was asked; a resumed run must ask the same
+    target/<file>-00000.parquet        rows with predicted_price, lower and upper in dollars
+    target/_errors/<file>-00000.parquet.csv   the values that break the contract: row, column, rule
+
+A row that breaks the contract keeps its place in the part and has no price. A part appears as a
+whole or not at all, so that a run that was stopped goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import time
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+from pyarrow.fs import FileType
+
+from housing_ml.bundle.overlap import overlapping
+from housing_ml.bundle.table_chunks import encode, listing, locate, read, read_chunks, write
+from housing_ml.data.checks import check
+from housing_ml.data.contract import COLUMNS, NUMERIC, ContractError, to_matrix
+from housing_ml.errors import HousingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from housing_ml.bundle.model import Bundle
+    from housing_ml.data.checks import Breach
+
+PRICES = ("predicted_price", "lower", "upper")
+SUFFIXES = (".csv", ".parquet")
+
+_CHUNKS_AT_ONCE = 2
+"""One is read, checked or written while the trees price the other."""
+
+
+class ScoreError(HousingError, RuntimeError):
+    """A source or target that cannot be used; the message says why and what to do."""
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What a target holds the results of."""
+
+    bundle: str
+    """Digest of the bundle."""
+    files: dict[str, int]
+    """Size in bytes of each source file, by its address."""
+
+
+class ScoreReport(msgspec.Struct, frozen=True):
+    """How many rows were read, how many have no price, and how many parts hold them."""
+
+    target: str
+    rows: int = 0
+    rejected: int = 0
+    parts: int = 0
+    resumed: int = 0
+    """Parts that an earlier run had finished."""
+    seconds: float = 0.0
+
+    def __add__(self, other: ScoreReport) -> ScoreReport:
+        """Return the report of both; the seconds are added up too."""
+        mine, theirs = msgspec.structs.astuple(self)[1:], msgspec.structs.astuple(other)[1:]
+        return ScoreReport(self.target, *map(sum, zip(mine, theirs, strict=True)))
+
+
+def score(source: str, target: str, bundle: Bundle) -> ScoreReport:
+    """Price every row of `source` and write the results to the folder `target`.
+
+    Args:
+        source: a .csv or .parquet file, or a folder of them; a path or a gs:// address.
+        target: a new folder, or that of a run of the same source and bundle that was stopped.
+        bundle: the model.
+
+    Raises:
+        ScoreError: when the source cannot be read, or the target holds something else.
+        ContractError: when a file lacks a column.
+    """
+    started = time.perf_counter()
+    report = ScoreReport(target)
+    for file in claim(source, target, bundle.digest):
+        report += score_file(file, target, bundle)
+    return msgspec.structs.replace(report, seconds=time.perf_counter() - started)
+
+
+def claim(source: str, target: str, bundle_digest: str) -> list[str]:
+    """Make `target` the place of this job's results; return the addresses of the source's files.
+
+    Raises:
+        ScoreError: when there are none, or the target holds the results of another job.
+    """
+    files = _source_files(source)
+    job = Job(bundle_digest, files)
+    try:
+        system, folder = locate(target)
+        path = posixpath.join(folder, "_job.json")
+        found = read(system, path)
+        system.create_dir(posixpath.join(folder, "_errors"), recursive=True)
+        if found is None:
+            if any(True for _ in listing(system, folder)):
+                raise ScoreError(f"{target}: holds other files: name a new folder")
+            write(system, path, msgspec.json.encode(job))
+        elif msgspec.json.decode(found, type=Job) != job:
+            raise ScoreError(
+                f"{target}: holds the results of another source or model: name a new folder"
+            )
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ScoreError(f"{target}: cannot be used: {error}") from error
+    return list(files)
+
+
+def score_file(file: str, target: str, bundle: Bundle) -> ScoreReport:
+    """Price the rows of one file into parts of `target`, which `claim` has prepared.
+
+    Raises:
+        ScoreError: when the file cannot be read, or a part cannot be written.
+        ContractError: when the file lacks a column.
+    """
+    started = time.perf_counter()
+    system, folder = locate(target)
+    report = ScoreReport(target)
+
+    def price(job: tuple[_Part, pa.RecordBatch]) -> ScoreReport:
+        return _resume(*job) or _score_chunk(*job, bundle)
+
+    try:
+        for done in overlapping(price, _jobs(file, system, folder), _CHUNKS_AT_ONCE):
+            report += done
+    except ContractError as error:
+        raise ContractError(f"{file}: {error}") from None
+    except (OSError, pa.ArrowException) as error:
+        raise ScoreError(f"{file}: cannot be scored: {error}") from error
+    return msgspec.structs.replace(report, seconds=time.perf_counter() - started)
+
+
+class _Part(msgspec.Struct, frozen=True):
+    """Where one chunk's results go; `first` is the number of its first row in the file."""
+
+    system: Any
+    folder: str
+    name: str
+    first: int
+
+    @property
+    def path(self) -> str:
+        return posixpath.join(self.folder, self.name)
+
+    @property
+    def errors(self) -> str:
+        return posixpath.join(self.folder, "_errors", f"{self.name}.csv")
+
+
+def _jobs(file: str, system: Any, folder: str) -> Iterator[tuple[_Part, pa.RecordBatch]]:
+    name = Path(file)
+    first = 0
+    for index, chunk in enumerate(_chunks(file)):
+        yield _Part(system, folder, f"{name.stem}-{index:05d}{name.suffix}", first), chunk
+        first += chunk.num_rows
+
+
+def _score_chunk(part: _Part, chunk: pa.RecordBatch, bundle: Bundle) -> ScoreReport:
+    given = [name for name in COLUMNS if name in chunk.schema.names]
+    frame = {name: _values(name, chunk.column(name)) for name in given}
+    breaches = check(frame, COLUMNS)
+    kept = np.ones(chunk.num_rows, dtype=np.bool_)
+    for breach in breaches:
+        kept[breach.rows] = False
+    if breaches:
+        frame = {name: values[kept] for name, values in frame.items()}
+    prediction = bundle.predict_matrix(to_matrix(frame))
+    if breaches:
+        write(part.system, part.errors, _errors_csv(breaches, part.first))
+    columns = [_dollars(values, kept) for values in prediction]
+    scored = pa.Table.from_arrays([*chunk.columns, *columns], names=[*chunk.schema.names, *PRICES])
+    write(part.system, part.path, encode(scored, part.name))
+    return ScoreReport("", rows=chunk.num_rows, rejected=int((~kept).sum()), parts=1)
+
+
+def _resume(part: _Part, chunk: pa.RecordBatch) -> ScoreReport | None:
+    """Return the report of a chunk whose part is there already."""
+    if part.system.get_file_info(part.path).type is FileType.NotFound:
+        return None
+    errors = read(part.system, part.errors)
+    rejected = 0
+    if errors is not None:
+        rows = pyarrow.csv.read_csv(pa.BufferReader(errors), _ONE_BLOCK).column("row")
+        rejected = pc.count_distinct(rows).as_py()
+    return ScoreReport("", rows=chunk.num_rows, rejected=rejected, parts=1, resumed=1)
+
+
+def _values(name: str, column: pa.Array) -> NDArray[Any]:
+    """Return a column as numpy holds it; numbers written as text become float64 where all are."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if name not in NUMERIC and pa.types.is_string(column.type):
+        return _shared_texts(column.dictionary_encode())
+    if pa.types.is_string(column.type):
+        with suppress(pa.ArrowInvalid):
+            column = column.cast(pa.float64())
+    values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
+    return values
+
+
+def _shared_texts(column: pa.DictionaryArray) -> NDArray[Any]:
+    """Return texts and None, (rows,); a text is one object for all rows: quick to make and find."""
+    texts = [*column.dictionary.to_pylist(), None]
+    numbers = column.indices.fill_null(len(texts) - 1).to_numpy()
+    values: NDArray[Any] = np.array(texts, dtype=object)[numbers]
+    return values
+
+
+def _dollars(values: NDArray[np.float64], kept: NDArray[np.bool_]) -> pa.Array:
+    """Return prices to the cent, (rows,), null where a row was not kept."""
+    column = np.zeros(len(kept))
+    column[kept] = values.round(2)
+    return pa.array(column, mask=~kept)
+
+
+def _errors_csv(breaches: list[Breach], first: int) -> bytes:
+    violations = sorted(
+        chain.from_iterable(breach.violations() for breach in breaches), key=lambda item: item.row
+    )
+    table = pa.table(
+        {
+            "row": [first + item.row for item in violations],
+            "column": [item.column for item in violations],
+            "value": [str(item.value) for item in violations],
+            "rule": [item.rule for item in violations],
+        }
+    )
+    return encode(table, ".csv")
+
+
+def _chunks(file: str) -> Iterator[pa.RecordBatch]:
+    for chunk in read_chunks(file):
+        names = chunk.schema.names
+        taken = [name for name in names if name in PRICES or names.count(name) > 1]
+        if taken:
+            raise ContractError(f"column {taken[0]} is there twice, or is a result's: rename it")
+        yield chunk
+
+
+_ONE_BLOCK = pyarrow.csv.ReadOptions(use_threads=False)
+
+
+def _source_files(source: str) -> dict[str, int]:
+    """Return the sizes of the source's files by address, in the order of their names."""
+    try:
+        system, path = locate(source)
+        info = system.get_file_info(path)
+        if info.type is FileType.Directory:
+            found = {
+                f"{source.rstrip('/')}/{item.base_name}": item for item in listing(system, path)
+            }
+        else:
+            found = {source: info} if info.type is FileType.File else {}
+    except (OSError, pa.ArrowException) as error:
+        raise ScoreError(f"{source}: cannot be read: {error}") from error
+    files = {name: info.size for name, info in sorted(found.items()) if name.endswith(SUFFIXES)}
+    if not files:
+        raise ScoreError(f"{source}: needs to be a .csv or .parquet file, or a folder of them")
+    return files

@@ -1,0 +1,306 @@
+"""The served model: save, load, verify, predict. It proves itself before it predicts.
+
+A bundle is five files. `manifest.json` describes the model and seals the digests of the others;
+`features.safetensors` holds the fitted features; `model.onnx` holds the model; and
+`golden.safetensors` holds raw rows with the prices that scikit-learn gave for them in training;
+`reference.json` holds counts of the training rows, for the monitor.
+None of them can run code. A bundle that exists has passed every check: digests, the fingerprint
+of the feature code, and the golden rows.
+
+    bundle = load_bundle("models/champion")
+    bundle.predict(frame)            # dollars, float64 (rows,)
+    bundle.predict_interval(frame)   # dollars, float64 (rows, 2)
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import onnxruntime
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from housing_ml.bundle.manifest import BundleError, Manifest, Provenance, read_manifest, sha256
+from housing_ml.bundle.reference import REFERENCE, Reference, read_reference
+from housing_ml.bundle.row_order import similar_order
+from housing_ml.data.contract import CATEGORIES, NUMERIC, Matrix, RawData, to_matrix
+from housing_ml.features import HousingFeatures
+from housing_ml.fingerprint import code_fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "FILES",
+    "Bundle",
+    "BundleError",
+    "Golden",
+    "Manifest",
+    "Prediction",
+    "Provenance",
+    "load_bundle",
+]
+
+MANIFEST, FEATURES, MODEL, GOLDEN = (
+    "manifest.json",
+    "features.safetensors",
+    "model.onnx",
+    "golden.safetensors",
+)
+FILES = (MANIFEST, FEATURES, MODEL, GOLDEN, REFERENCE)
+TOLERANCE = 1e-6
+"""Largest relative difference from a golden price; the same as training allows."""
+
+_THREADS = min(4, os.cpu_count() or 1)
+
+_FEW = 64
+"""Fewer rows than this are predicted as they come."""
+
+_SMALLEST_CHUNK, _LARGEST_CHUNK = 1024, 2048
+"""Rows that a thread takes at once: few enough to bound memory, and worth waking it for. With half
+as many, a service that is asked for a thousand rows at a time answers a sixth fewer: its threads
+wait for each other between any two steps of a chunk."""
+
+Vector = NDArray[np.float64]
+
+
+class Prediction(NamedTuple):
+    """Dollars, float64 (rows,): the price and its interval; lower <= price <= upper."""
+
+    price: Vector
+    lower: Vector
+    upper: Vector
+
+
+class Golden(NamedTuple):
+    """Raw rows, float64 (rows, 9), with what scikit-learn predicted for them in training."""
+
+    raw: Matrix
+    price: Vector
+    lower: Vector
+    upper: Vector
+
+
+class Bundle:
+    """A verified model that predicts dollars from raw rows, the same for one row and for many."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        """Take and verify the contents of the files, by name.
+
+        Raises:
+            BundleError: when a check fails; the message says which and what to do.
+        """
+        missing = [name for name in FILES if name not in files]
+        if missing:
+            raise BundleError(f"{', '.join(missing)}: missing from the bundle")
+        self._files = {name: files[name] for name in FILES}
+        self.manifest: Manifest = read_manifest(files[MANIFEST])
+        self._check_digests()
+        self._check_fingerprint()
+        try:
+            self.features = HousingFeatures.from_arrays(safetensors.numpy.load(files[FEATURES]))
+            self.golden = Golden(**safetensors.numpy.load(files[GOLDEN]))
+            self.reference = read_reference(files[REFERENCE])
+            self._session = _session(files[MODEL])
+            replayed = self.predict_matrix(self.golden.raw)
+        except Exception as error:  # damage can surface as any error of numpy or ONNX Runtime
+            raise BundleError(f"the bundle's parts do not work together: {error}") from error
+        self._check_golden(replayed)
+
+    @classmethod
+    def assemble(
+        cls,
+        manifest: Manifest,
+        features: HousingFeatures,
+        model: bytes,
+        golden: Golden,
+        reference: Reference,
+    ) -> Bundle:
+        """Return the bundle of a freshly trained model; `manifest` needs no digests yet."""
+        contents = {
+            FEATURES: _to_bytes(features.to_arrays()),
+            MODEL: model,
+            GOLDEN: _to_bytes(golden._asdict()),
+            REFERENCE: reference.to_json(),
+        }
+        digests = {name: sha256(content) for name, content in contents.items()}
+        return cls({MANIFEST: manifest.sealed(digests).to_json(), **contents})
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the manifest, and through it of everything: the bundle's identity."""
+        return sha256(self._files[MANIFEST])
+
+    def files(self) -> dict[str, bytes]:
+        """Return the contents of the files by name."""
+        return dict(self._files)
+
+    def predict(self, data: RawData) -> Vector:
+        """Return prices in dollars, float64 (rows,), within the price range of the training rows.
+
+        Raises:
+            ContractError: when `data` is no raw rows: see `contract.to_matrix`.
+        """
+        return self.predict_matrix(to_matrix(data)).price
+
+    def predict_interval(self, data: RawData) -> NDArray[np.float64]:
+        """Return lower and upper bounds in dollars, float64 (rows, 2); raises as `predict` does."""
+        prediction = self.predict_matrix(to_matrix(data))
+        return np.column_stack((prediction.lower, prediction.upper))
+
+    def predict_matrix(self, raw: Matrix) -> Prediction:
+        """Return prices and intervals of raw rows: the way that requests take.
+
+        Many rows are shared out among threads, like ones together; ONNX Runtime's own threads would
+        add up the trees in another order than for one row.
+        """
+        if len(raw) < _FEW:
+            return self._predict(raw)
+        size = min(max(-(-len(raw) // _THREADS), _SMALLEST_CHUNK), _LARGEST_CHUNK)
+        chunks = np.split(similar_order(raw), range(size, len(raw), size))
+        prediction = np.empty((3, len(raw)))
+
+        def predict(rows: NDArray[np.intp]) -> None:
+            prediction[:, rows] = self._predict(raw[rows])
+
+        list((map if len(chunks) == 1 else self._pool.map)(predict, chunks))
+        return Prediction(*prediction)
+
+    def score(self, features: NDArray[np.float64]) -> tuple[Vector, Vector]:
+        """Return the model's own price and spread in dollars, unclipped, of a feature matrix."""
+        price, spread = self._session.run(None, {"features": features})
+        return price[:, 0], spread[:, 0]
+
+    def warnings_for(self, raw: Matrix) -> list[list[str]]:
+        """Name, for each raw row, the inputs that lie beyond what training saw."""
+        warnings: list[list[str]] = [[] for _ in range(len(raw))]
+        lowest, highest, seen = self._limits
+        known = (raw >= lowest) & (raw <= highest)
+        known[:, -1] = seen[raw[:, -1].astype(np.intp)]
+        if not known.all():
+            for row, column in np.argwhere(~known).tolist():
+                warnings[row].extend(self._warning(column, raw[row, column]))
+        return warnings
+
+    def save(self, path: str | Path) -> None:
+        """Write the files into the folder `path`, all or none; an older bundle there is replaced.
+
+        Raises:
+            BundleError: when `path` holds something else, or cannot be written.
+        """
+        target = Path(path)
+        try:
+            if target.exists() and {item.name for item in target.iterdir()} - set(FILES):
+                raise BundleError(f"{target}: holds other files; save to a new folder")
+            _replace_folder(target, self._files)
+        except OSError as error:
+            raise BundleError(f"{target}: cannot be written: {error}") from error
+
+    def _check_digests(self) -> None:
+        for name in FILES[1:]:
+            if sha256(self._files[name]) != self.manifest.files.get(name):
+                raise BundleError(f"{name}: its digest does not match: it was changed or damaged")
+
+    def _check_fingerprint(self) -> None:
+        found = code_fingerprint(HousingFeatures.__module__)
+        if found != self.manifest.feature_fingerprint:
+            raise BundleError(
+                "feature_fingerprint: the features were computed by other code "
+                f"({self.manifest.feature_fingerprint[:12]}) than runs here ({found[:12]}): "
+                "serve with the code that trained, or train again"
+            )
+
+    def _check_golden(self, replayed: Prediction) -> None:
+        for name, values in replayed._asdict().items():
+            expected = getattr(self.golden, name)
+            wrong = ~np.isclose(values, expected, rtol=TOLERANCE, atol=0)
+            if values.shape != expected.shape or wrong.any():
+                row = int(wrong.argmax())
+                raise BundleError(
+                    f"golden row {row}: {name} is {values[row]:.6f} dollars here, but was "
+                    f"{expected[row]:.6f} in training: the libraries or the machine compute "
+                    "otherwise; do not serve this bundle here"
+                )
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(_THREADS, thread_name_prefix="bundle")
+
+    def _predict(self, raw: Matrix) -> Prediction:
+        price, spread = self.score(self.features.transform(raw))
+        return bounded(price, spread, self.manifest)
+
+    @cached_property
+    def _limits(self) -> tuple[Vector, Vector, NDArray[np.bool_]]:
+        lowest = np.array([*(column.minimum for column in self.manifest.columns), -1.0])
+        highest = np.array([*(column.maximum for column in self.manifest.columns), np.inf])
+        seen = [name in self.manifest.categories for name in CATEGORIES]
+        return lowest, highest, np.array([*seen, False])  # code -1 finds the last
+
+    def _warning(self, column: int, value: float) -> list[str]:
+        if column == len(NUMERIC):
+            code = int(value)
+            name = CATEGORIES[code] if code >= 0 else "an unknown category"
+            return [f"ocean_proximity: {name} is not in the training data"]
+        saw = self.manifest.columns[column]
+        if np.isnan(value):
+            unusual = saw.missing_share == 0
+            return [f"{saw.name}: never missing in the training data"] if unusual else []
+        if value < saw.minimum:
+            return [f"{saw.name}: {value:.12g} is below {saw.minimum:.12g}, the training minimum"]
+        return [f"{saw.name}: {value:.12g} is above {saw.maximum:.12g}, the training maximum"]
+
+
+def bounded(price: Vector, spread: Vector, manifest: Manifest) -> Prediction:
+    """Return a model's price and interval within the price range of the training rows."""
+    interval, allowed = manifest.interval, manifest.price_range
+    bounds = (price, price + interval.lower * spread, price + interval.upper * spread)
+    return Prediction(
+        *(np.minimum(np.maximum(bound, allowed.minimum), allowed.maximum) for bound in bounds)
+    )
+
+
+def load_bundle(path: str | Path) -> Bundle:
+    """Read and verify a saved bundle.
+
+    Raises:
+        BundleError: when a file is missing or a check fails; the message says which.
+    """
+    folder = Path(path)
+    try:
+        files = {name: (folder / name).read_bytes() for name in FILES}
+    except OSError as error:
+        raise BundleError(f"{folder}: cannot be read: {error}") from error
+    return Bundle(files)
+
+
+def _to_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    # safetensors writes an array's memory as it lies, whatever its strides say
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    return safetensors.numpy.save(contiguous)
+
+
+def _session(model: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _replace_folder(target: Path, files: Mapping[str, bytes]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=target.parent, prefix=".bundle-") as temporary:
+        new = Path(temporary, "new")
+        new.mkdir()
+        for name, content in files.items():
+            (new / name).write_bytes(content)
+        if target.exists():
+            target.rename(Path(temporary, "old"))
+        new.rename(target)

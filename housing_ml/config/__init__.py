@@ -1,0 +1,1 @@
+"""What a person may turn: strict parts, a module for each room."""

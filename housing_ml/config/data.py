@@ -1,0 +1,51 @@
+"""Where the rows come from, and which are held out."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from housing_ml.config.base import Config
+
+
+class DataConfig(Config):
+    """Where the raw data come from and how much of them may break the contract."""
+
+    url: str | None = Field(
+        default=None,
+        description="https://, gs://, file:// or a path to a .tgz, .csv or .parquet. "
+        "Empty: HOUSING_DATA_URL, or else the public California housing data.",
+    )
+    sha256: str | None = Field(
+        default=None,
+        pattern="^[0-9a-f]{64}$",
+        description="Expected SHA-256 of the source file. Empty: checked for the public data only.",
+    )
+    max_quarantined_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Stop when a larger share of the rows breaks the contract.",
+    )
+    synthetic: bool = Field(
+        default=False,
+        description="Generate a synthetic sample instead of reading a source. Never promoted over "
+        "a model of real data.",
+    )
+
+
+class FeedbackConfig(Config):
+    """What is learned from the service: rows that it priced and whose actual price has come."""
+
+    days: int = Field(
+        default=365,
+        ge=0,
+        description="Of so many last days; 0 is none. Prices that newer ones contradict are left "
+        "out, those of the source too.",
+    )
+
+
+class SplitConfig(Config):
+    """Which rows are held out: by a hash of a row's identity, stable as data grow."""
+
+    holdout_share: float = Field(default=0.2, gt=0, lt=1, description="Share of rows held out.")
+    salt: str = Field(default="housing", description="Another salt gives another split.")

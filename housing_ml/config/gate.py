@@ -1,0 +1,54 @@
+"""The gate's limits."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from housing_ml.config.base import Config
+
+
+class GateConfig(Config):
+    """The limits that a model must keep to be promoted."""
+
+    max_rmse: float = Field(default=45_000, gt=0, description="Holdout RMSE in dollars.")
+    min_r2: float = Field(default=0.84, le=1, description="Holdout R2.")
+    max_mape: float = Field(default=0.16, gt=0, description="Holdout MAPE as a fraction.")
+    coverage_tolerance: float = Field(
+        default=0.015, gt=0, lt=1, description="Distance of the coverage from its level."
+    )
+    confidence: float = Field(
+        default=0.95,
+        gt=0.5,
+        lt=1,
+        description="Level of the paired bootstrap against the champion.",
+    )
+    bootstrap_samples: int = Field(default=2000, ge=100, description="Bootstrap samples.")
+    minimum_gain: float = Field(
+        default=0.0, ge=0, description="Smallest useful relative gain in wMAPE over the champion."
+    )
+    minimum_slice_rows: int = Field(
+        default=100, ge=2, description="Slices of the holdout with fewer rows are not judged."
+    )
+    max_slice_wmape: float = Field(default=0.3, gt=0, description="wMAPE of any slice.")
+    max_slice_loss: float = Field(
+        default=0.05, ge=0, description="Relative rise of a slice's wMAPE over the champion's."
+    )
+    slice_coverage_tolerance: float = Field(
+        default=0.05, gt=0, lt=1, description="How far a slice's coverage may lie below its level."
+    )
+    min_income_effect: float = Field(
+        default=0.0, description="Mean relative change of price when every income rises."
+    )
+    max_map_step: float = Field(
+        default=0.05, gt=0, description="Mean relative change of price over 100 m on the map."
+    )
+    max_missing_bedrooms: float = Field(
+        default=0.1, gt=0, description="Mean relative change of price without bedrooms."
+    )
+    max_microseconds: float = Field(
+        default=2_000, gt=0, description="Time of one prediction, without the request around it."
+    )
+    max_bundle_megabytes: float = Field(default=100, gt=0, description="Size of the bundle.")
+    require_committed_code: bool = Field(
+        default=False, description="Reject what uncommitted code or unlocked packages trained."
+    )

@@ -1,0 +1,1 @@
+"""Raw rows: the contract, where they come from, and which are held out."""

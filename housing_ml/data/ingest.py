@@ -1,0 +1,142 @@
+"""From a source to typed raw rows: checked against the contract, content-addressed, never changed.
+
+Rows that break the contract are quarantined: set aside in a table of their own with the reason.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from itertools import chain, islice
+from reprlib import repr as short
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from housing_ml.data.checks import check
+from housing_ml.data.contract import (
+    CATEGORY,
+    COLUMNS,
+    IDENTITY,
+    TARGET,
+    ContractError,
+    require_columns,
+    to_floats,
+)
+from housing_ml.data.source import read_source
+from housing_ml.data.table_file import read_table
+from housing_ml.records.ingestion import IngestResult, ViolationCount
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from housing_ml.config.data import DataConfig
+    from housing_ml.data.checks import Breach
+    from housing_ml.storage.store import Store
+
+_SHOWN = 3
+"""Violations that an error quotes."""
+
+
+def ingest(
+    config: DataConfig, address: str, expected_sha256: str | None, store: Store
+) -> IngestResult:
+    """Read the source, check every row, and store what keeps the contract.
+
+    Raises:
+        SourceError: when the source cannot be read: see `source`.
+        ContractError: when a column is missing, there are no rows, or too many break the contract.
+    """
+    content = read_source(address, expected_sha256)
+    frame = read_table(address, content)
+    try:
+        return _store(frame, config, store, address, sha256(content).hexdigest())
+    except ContractError as error:
+        raise ContractError(f"{address}: {error}") from None
+
+
+def ingest_synthetic(config: DataConfig, store: Store) -> IngestResult:
+    """Store the synthetic sample, tagged as such."""
+    from housing_ml.data.synthetic import generate  # noqa: PLC0415 - real data do not need it
+
+    frame = generate()
+    digest = sha256(frame.to_csv(index=False).encode()).hexdigest()
+    return _store(frame, config, store, "synthetic", digest, synthetic=True)
+
+
+def _store(  # noqa: PLR0913 - what is known of the source
+    frame: pd.DataFrame,
+    config: DataConfig,
+    store: Store,
+    address: str,
+    digest: str,
+    *,
+    synthetic: bool = False,
+) -> IngestResult:
+    columns = (*COLUMNS, TARGET)
+    require_columns(frame, columns)
+    if frame.empty:
+        raise ContractError("the table has no rows")
+    breaches = check(frame, columns)
+    broken = np.zeros(len(frame), dtype=np.bool_)
+    for breach in breaches:
+        broken[breach.rows] = True
+    _stop_if_too_many(broken, breaches, config)
+    kept = _typed(frame.loc[~broken, list(columns)])
+    unique = kept.drop_duplicates(list(IDENTITY), ignore_index=True)
+    return IngestResult(
+        data=store.put_frame(unique),
+        quarantine=store.put_frame(_quarantine(frame, broken, breaches)) if breaches else None,
+        violations=tuple(
+            ViolationCount(column=breach.column, rule=breach.rule, rows=len(breach.rows))
+            for breach in breaches
+        ),
+        repeated_rows=len(kept) - len(unique),
+        source=address,
+        source_sha256=digest,
+        synthetic=synthetic,
+    )
+
+
+def _stop_if_too_many(
+    broken: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    breaches: Sequence[Breach],
+    config: DataConfig,
+) -> None:
+    share = float(broken.mean())
+    if share <= config.max_quarantined_share and not broken.all():
+        return
+    counts = ", ".join(f"{breach.column} {len(breach.rows):,}" for breach in breaches)
+    first = islice(chain.from_iterable(breach.violations() for breach in breaches), _SHOWN)
+    shown = "; ".join(
+        f"row {found.row}, {found.column}: {short(found.value)} {found.rule}" for found in first
+    )
+    raise ContractError(
+        f"{int(broken.sum()):,} of {len(broken):,} rows ({share:.1%}) break the contract, and "
+        f"data.max_quarantined_share is {config.max_quarantined_share:.1%}. By column: {counts}. "
+        f"First: {shown}. Mend the data, or raise that share"
+    )
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return float64 columns and a text category."""
+    columns = {
+        name: frame[name].astype(str) if name == CATEGORY else to_floats(frame[name].array)[0]
+        for name in frame.columns
+    }
+    return pd.DataFrame(columns).reset_index(drop=True)
+
+
+def _quarantine(
+    frame: pd.DataFrame,
+    broken: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    breaches: Sequence[Breach],
+) -> pd.DataFrame:
+    """Return the broken rows as text, with their row number in the source and the reasons."""
+    reasons: dict[int, list[str]] = {}
+    for breach in breaches:
+        for row in breach.rows.tolist():
+            reasons.setdefault(row, []).append(f"{breach.column} {breach.rule}")
+    rows = np.flatnonzero(broken)
+    text = frame.loc[broken, [*COLUMNS, TARGET]].astype(str)
+    return text.assign(source_row=rows, reasons=["; ".join(reasons[row]) for row in rows.tolist()])

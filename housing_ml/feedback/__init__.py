@@ -1,0 +1,1 @@
+"""What was priced, and what the houses really cost."""

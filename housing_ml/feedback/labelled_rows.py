@@ -1,0 +1,126 @@
+"""What a retrain learns from the service: logged rows whose price has come, merged with the base.
+
+A block group is in the result once: what was learned of it last holds. Prices that newer ones
+contradict are left out, those of the source too: training rows and holdout follow the world.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from housing_ml.data.checks import check
+from housing_ml.data.contract import CATEGORIES, CATEGORY, COLUMNS, IDENTITY, NUMERIC, TARGET
+from housing_ml.feedback.actual_prices import batches
+from housing_ml.feedback.labels import Labels
+from housing_ml.feedback.prediction_log import Horizon, LogError, log_files, read_log
+from housing_ml.feedback.validity import ALWAYS, valid_since_by_category
+from housing_ml.records.base import Record
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+
+    from housing_ml.data.contract import Matrix
+    from housing_ml.feedback.prediction_log import LogRows
+    from housing_ml.storage.versioned import ReleaseStorage
+
+    Vector = NDArray[np.float64]
+
+RECEIVED = "received"
+"""Column of when a price came, in seconds since 1970."""
+
+_DAY_MINUTES = 24 * 60
+_MOST_PENDING = 100_000
+
+
+class MergeReport(Record):
+    """Where the rows of merged data come from."""
+
+    base: int = Field(ge=0, description="Rows of the base data that are still there.")
+    replaced: int = Field(ge=0, description="Block groups of the base with newer figures.")
+    added: int = Field(ge=0, description="Block groups that the base did not have.")
+    out_of_date: int = Field(ge=0, description="Rows left out, whose price newer ones contradict.")
+
+
+def labelled_rows(storage: ReleaseStorage, days: int, now: datetime) -> pd.DataFrame:
+    """Return the block groups of the last days whose price is known.
+
+    The columns are the contract's, the target, and `RECEIVED`. The same log and feedback give the
+    same rows in the same order. A file that cannot be read, and a row that breaks the contract, are
+    left out.
+    """
+    horizon = Horizon.until(now, _DAY_MINUTES, days)
+    labels = Labels(batches(storage, horizon.days()))
+    files = log_files(storage, horizon.days()) if len(labels) else []
+    frame, pending = _table(np.empty((0, len(COLUMNS))), np.empty(0), np.empty(0)), []
+    for name in files:
+        try:
+            parts = [_known(rows, labels) for rows in read_log(storage, name)]
+        except LogError:
+            continue  # the monitor names it
+        pending += [part for part in parts if len(part)]
+        if sum(map(len, pending)) > _MOST_PENDING:
+            frame, pending = _newest([frame, *pending]), []
+    frame = _newest([frame, *pending])
+    broken = {row for breach in check(frame) for row in breach.rows.tolist()}
+    return frame.drop(index=sorted(broken)).reset_index(drop=True)
+
+
+def merge(base: pd.DataFrame, new: pd.DataFrame) -> tuple[pd.DataFrame, MergeReport]:
+    """Return the rows of both that are up to date, and a report.
+
+    A block group of `new` replaces that of `base`. Both have the contract's columns and the target,
+    and `new` has `RECEIVED`.
+    """
+    columns = [*COLUMNS, TARGET]
+    known = pd.MultiIndex.from_frame(new[[*IDENTITY]])
+    old = pd.MultiIndex.from_frame(base[[*IDENTITY]])
+    since = valid_since_by_category(_pairs(base, new))
+    is_valid = new[RECEIVED].to_numpy() >= _look_up(since, new[CATEGORY])
+    still_valid = _look_up(since, base[CATEGORY]) == ALWAYS
+    others = ~old.isin(known)
+    kept, valid = base.loc[others & still_valid, columns], new.loc[is_valid, columns]
+    added = int((~known[is_valid].isin(old)).sum())
+    report = MergeReport(
+        base=len(kept),
+        replaced=len(valid) - added,
+        added=added,
+        out_of_date=int((others & ~still_valid).sum() + (~is_valid).sum()),
+    )
+    return pd.concat([kept, valid], ignore_index=True), report
+
+
+def _look_up(since: dict[str, float], category: pd.Series[str]) -> Vector:
+    return np.array([since.get(name, ALWAYS) for name in category], dtype=np.float64)
+
+
+def _pairs(base: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Return category, ratio of the prices, and when the new one came, of rows that both have."""
+    both = new.merge(base[[*IDENTITY, TARGET]], on=[*IDENTITY], suffixes=("", "_before"))
+    ratio = both[TARGET] / both[f"{TARGET}_before"]
+    return pd.DataFrame({"category": both[CATEGORY], "ratio": ratio, RECEIVED: both[RECEIVED]})
+
+
+def _known(rows: LogRows, labels: Labels) -> pd.DataFrame:
+    matches = labels.find(rows.ids)
+    return _table(rows.raw[matches.rows], matches.actual, matches.received)
+
+
+def _table(raw: Matrix, actual: Vector, received: Vector) -> pd.DataFrame:
+    names = np.array([*CATEGORIES, ""], dtype=object)  # code -1 is the last
+    columns = dict(zip(NUMERIC, raw.T[:-1], strict=True))
+    category = names[raw[:, -1].astype(np.intp)]
+    return pd.DataFrame({**columns, CATEGORY: category, TARGET: actual, RECEIVED: received})
+
+
+def _newest(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    ordered = pd.concat(frames, ignore_index=True).sort_values(
+        [RECEIVED, *COLUMNS, TARGET], kind="stable"
+    )
+    newest = ordered.drop_duplicates([*IDENTITY], keep="last")
+    return newest.sort_values([*IDENTITY], kind="stable").reset_index(drop=True)

@@ -1,0 +1,1 @@
+"""May a model be promoted? Pure rules over gathered evidence."""

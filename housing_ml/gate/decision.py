@@ -1,0 +1,108 @@
+"""May this model be promoted? A pure decision: a frozen record of evidence in, coded checks out.
+
+Every check must pass or not apply. A value that improves never turns a pass into a fail.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from housing_ml.gate import model_rules as gate_rules
+from housing_ml.gate import service_rules as gate_service_rules
+from housing_ml.gate import slice_rules as gate_slice_rules
+from housing_ml.gate.records import Champion, GateEvidence, Rule
+from housing_ml.records.gate import Check, CodeState, GateDecision, Verdict
+
+if TYPE_CHECKING:
+    from housing_ml.config.gate import GateConfig
+
+__all__ = [
+    "RULES",
+    "Champion",
+    "Check",
+    "CodeState",
+    "GateDecision",
+    "GateEvidence",
+    "Verdict",
+    "decide",
+]
+
+STANDING = "G09"
+"""The check that says how the candidate stands to the champion."""
+
+
+def decide(evidence: GateEvidence, config: GateConfig) -> GateDecision:
+    """Judge the evidence by every rule; promote when none fails."""
+    checks = tuple(rule.check(evidence, config) for rule in RULES)
+    failures = tuple(check.reason for check in checks if check.verdict == "fail")
+    standing = tuple(check.reason for check in checks if check.code == STANDING)
+    return GateDecision(promote=not failures, checks=checks, reasons=failures or standing)
+
+
+_PARTS = "Look at the slice's rows; more or newer data of it help most."
+_BEHAVIOUR = "Look at the rows whose price moves most, and at the features that move it."
+
+RULES = (
+    Rule("G01", "RMSE", "Improve the model, or reconsider gate.max_rmse.", gate_rules.rmse),
+    Rule("G02", "R2", "Improve the model, or reconsider gate.min_r2.", gate_rules.r2),
+    Rule("G03", "MAPE", "Improve the model, or reconsider gate.max_mape.", gate_rules.mape),
+    Rule(
+        "G04",
+        "Interval coverage",
+        "Look for a shift between the training rows and the holdout: the calibration assumes none.",
+        gate_rules.coverage,
+    ),
+    Rule(
+        "G05",
+        "Golden rows",
+        "Train again, and see whether the storage is damaged.",
+        gate_rules.golden,
+    ),
+    Rule(
+        "G06",
+        "No skew",
+        "Compare the features and the exported trees with the pipeline on the row that differs.",
+        gate_rules.skew,
+    ),
+    Rule("G07", "Provenance", "Train on real data: set data.url.", gate_rules.provenance),
+    Rule(
+        "G08",
+        "New content",
+        "Nothing to do: the model is in service already.",
+        gate_rules.novelty,
+    ),
+    Rule(
+        "G09",
+        "Better than the champion",
+        "Keep the champion, or bring more data, better features or a longer sweep.",
+        gate_rules.gain,
+    ),
+    Rule("G10", "Error by slice", _PARTS, gate_slice_rules.slice_error),
+    Rule("G11", "Slices against the champion", _PARTS, gate_slice_rules.slice_loss),
+    Rule("G12", "Coverage by slice", _PARTS, gate_slice_rules.slice_coverage),
+    Rule("G13", "More income, no lower price", _BEHAVIOUR, gate_service_rules.income),
+    Rule("G14", "Small moves on the map", _BEHAVIOUR, gate_service_rules.map_step),
+    Rule("G15", "Order of rows", _BEHAVIOUR, gate_service_rules.row_order),
+    Rule("G16", "Missing bedrooms", _BEHAVIOUR, gate_service_rules.missing_bedrooms),
+    Rule(
+        "G17",
+        "Latency",
+        "Choose fewer or smaller trees, or measure again on a quiet machine.",
+        gate_service_rules.latency,
+    ),
+    Rule("G18", "Bundle size", "Choose fewer or smaller trees.", gate_service_rules.size),
+    Rule(
+        "G19",
+        "Committed and locked",
+        "Commit the changes, type `make install`, and train again.",
+        gate_service_rules.code,
+    ),
+    Rule(
+        "G20",
+        "Not rolled back",
+        "Train on other data or with another config, or type `housing rollback --to` to take the "
+        "model back into service.",
+        gate_service_rules.withdrawn,
+    ),
+)
+"""Every rule in the order of its code."""

@@ -1,0 +1,88 @@
+"""What the gate looks at and what it answers: frozen records, and the shape of a rule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import Field
+
+from housing_ml.gate.behaviour import Behaviour
+from housing_ml.gate.serving_cost import ServingCost
+from housing_ml.gate.slices import SliceEvidence
+from housing_ml.records.base import Record
+from housing_ml.records.evaluation import Evaluation
+from housing_ml.records.gate import Check, CodeState, Verdict
+from housing_ml.records.metrics import Metrics, PairedDifference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from housing_ml.config.gate import GateConfig
+
+
+class Champion(Record):
+    """The model in service, judged anew on the candidate's holdout."""
+
+    version: str = Field(description="Its version in the registry.")
+    synthetic: bool = Field(description="Whether it was trained on synthetic data.")
+    same_content: bool = Field(description="Whether the candidate's bundle has its digest.")
+    difference: PairedDifference | None = Field(
+        description="Candidate against champion on the holdout; none where it could not be scored."
+    )
+    metrics: Metrics | None = Field(
+        default=None, description="Its own on the holdout; none where rows could not be scored."
+    )
+
+
+class GateEvidence(Record):
+    """All that the decision rests on."""
+
+    evaluation: Evaluation = Field(description="The candidate on its holdout.")
+    slices: tuple[SliceEvidence, ...] = Field(description="Its errors by part of the holdout.")
+    interval_level: float = Field(gt=0, lt=1, description="Coverage that its intervals aim at.")
+    skew: float = Field(
+        ge=0, description="Largest relative difference between its bundle and its pipeline."
+    )
+    golden_replayed: bool = Field(
+        description="Whether the saved bundle was loaded and repeated its golden rows exactly."
+    )
+    behaviour: Behaviour | None = Field(description="None where the bundle cannot be loaded.")
+    cost: ServingCost | None = Field(description="The same.")
+    synthetic: bool = Field(description="Whether it was trained on synthetic data.")
+    champion: Champion | None = Field(description="The model to beat; none for the first model.")
+    withdrawn: str | None = Field(
+        description="Why this very bundle was taken out of service; none where it was not."
+    )
+    code: CodeState | None = Field(description="What ran; none where nobody asked for it.")
+
+
+class Finding(NamedTuple):
+    """What a rule found: whether the candidate passed, None where the rule does not apply."""
+
+    passed: bool | None
+    reason: str
+    value: float | None = None
+    limit: float | None = None
+
+
+class Rule(NamedTuple):
+    """A check before it is made."""
+
+    code: str
+    title: str
+    fix: str
+    judge: Callable[[GateEvidence, GateConfig], Finding]
+
+    def check(self, evidence: GateEvidence, config: GateConfig) -> Check:
+        """Judge the evidence."""
+        found = self.judge(evidence, config)
+        verdicts: dict[bool | None, Verdict] = {True: "pass", False: "fail", None: "not applicable"}
+        return Check(
+            code=self.code,
+            title=self.title,
+            value=found.value,
+            limit=found.limit,
+            verdict=verdicts[found.passed],
+            reason=found.reason,
+            fix=self.fix if found.passed is False else "",
+        )

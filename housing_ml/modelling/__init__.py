@@ -1,0 +1,1 @@
+"""Compare, search, fit and evaluate models."""

@@ -1,0 +1,1 @@
+"""The search for a model's best parameters: the space, the objective, and what drives it."""

@@ -1,0 +1,168 @@
+"""The final fit on all training rows, its prediction interval, and the bundle that serves both."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from housing_ml.bundle.manifest import ColumnRange, Manifest, PriceRange, Provenance
+from housing_ml.bundle.model import TOLERANCE, Bundle, Golden, bounded
+from housing_ml.bundle.reference import describe
+from housing_ml.data.contract import CATEGORIES, COLUMNS, NUMERIC, Matrix
+from housing_ml.errors import HousingError
+from housing_ml.features import HousingFeatures
+from housing_ml.fingerprint import code_fingerprint
+from housing_ml.modelling.conformal import Calibration, calibrate
+from housing_ml.modelling.folds import make_folds, predict_fold, splitter
+from housing_ml.modelling.models import build_pipeline, predict_in_one_thread
+from housing_ml.modelling.onnx_export import to_onnx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from sklearn.pipeline import Pipeline
+
+    from housing_ml.bundle.reference import Reference
+    from housing_ml.config.choices import FeatureParameters, ModelName, Parameters
+    from housing_ml.config.modelling import TrainingConfig
+    from housing_ml.modelling.folds import Fold, FoldPrediction
+
+_GOLDEN_ROWS = 64
+_BEDROOMS = COLUMNS.index("total_bedrooms")
+_CODES = range(-1, len(CATEGORIES))
+_LIBRARIES = ("numpy", "pykdtree", "scipy", "scikit-learn", "onnx", "onnxruntime", "safetensors")
+
+
+class TrainingError(HousingError, RuntimeError):
+    """A model whose bundle does not compute what scikit-learn computes."""
+
+
+class TrainedModel(NamedTuple):
+    """One fitted model in its two forms, which agree on every training row."""
+
+    pipeline: Pipeline
+    bundle: Bundle
+
+
+def train(  # noqa: PLR0913, PLR0917 - the choices of the stages before, each from its own
+    raw: Matrix,
+    y: NDArray[np.float64],
+    features: FeatureParameters,
+    model: ModelName,
+    parameters: Parameters,
+    config: TrainingConfig,
+    provenance: Provenance,
+) -> TrainedModel:
+    """Fit the chosen model on all rows of `raw` (rows, 9) and prices `y` (rows,) in dollars.
+
+    The same data and config give the same bundle, byte for byte.
+
+    Raises:
+        TrainingError: when the bundle and scikit-learn differ by more than 1e-6 relative on a row.
+    """
+    # One OpenMP thread: sums have one order, and two runs at once do not wait for each other.
+    with threadpool_limits(limits=1):
+        predict = partial(
+            predict_fold, features=features, model=model, parameters=parameters, seed=config.seed
+        )
+        out_of_fold = _out_of_fold(raw, y, features, config, predict)
+        pipeline = build_pipeline(features, model, parameters, config.seed)
+        matrix = pipeline["features"].fit_transform(raw, y)
+        pipeline[1:].fit(matrix, y)
+        calibration = calibrate(matrix, y - out_of_fold, config)
+    predict_in_one_thread(pipeline)
+    manifest = Manifest(
+        model=model,
+        parameters=parameters,
+        imputer=features.imputer,
+        clusters=features.clusters,
+        seed=config.seed,
+        feature_names=tuple(pipeline["features"].get_feature_names_out().tolist()),
+        feature_fingerprint=code_fingerprint(HousingFeatures.__module__),
+        provenance=provenance,
+        interval=calibration.interval,
+        price_range=PriceRange(minimum=float(y.min()), maximum=float(y.max())),
+        columns=_column_ranges(raw),
+        categories=_categories(raw),
+        libraries={name: version(name) for name in _LIBRARIES},
+    )
+    reference = describe(raw, np.clip(out_of_fold, y.min(), y.max()), y)
+    return TrainedModel(pipeline, _bundle(raw, pipeline, calibration, manifest, reference))
+
+
+def _out_of_fold(
+    raw: Matrix,
+    y: NDArray[np.float64],
+    features: FeatureParameters,
+    config: TrainingConfig,
+    predict: Callable[[Fold], FoldPrediction],
+) -> NDArray[np.float64]:
+    """Return each row's price, float64 (rows,), from a model that did not see the row."""
+    predicted = np.empty(len(y))
+    folds = make_folds(raw, y, features, config.folds, config.seed)
+    held_out = (rows for _, rows in splitter(config.folds, config.seed).split(raw))
+    for rows, fold in zip(held_out, folds, strict=True):
+        predicted[rows] = predict(fold).validation
+    return predicted
+
+
+def _column_ranges(raw: Matrix) -> tuple[ColumnRange, ...]:
+    return tuple(
+        ColumnRange(
+            name=name,
+            minimum=float(np.nanmin(values)),
+            maximum=float(np.nanmax(values)),
+            missing_share=float(np.isnan(values).mean()),
+        )
+        for name, values in zip(NUMERIC, raw.T[: len(NUMERIC)], strict=True)
+    )
+
+
+def _categories(raw: Matrix) -> tuple[str, ...]:
+    codes = set(raw[:, -1].tolist())
+    return tuple(name for code, name in enumerate(CATEGORIES) if code in codes)
+
+
+def _bundle(
+    raw: Matrix,
+    pipeline: Pipeline,
+    calibration: Calibration,
+    manifest: Manifest,
+    reference: Reference,
+) -> Bundle:
+    """Assemble the bundle and compare it with scikit-learn on every training row."""
+    golden = _golden_rows(raw, manifest.seed)
+    matrix = pipeline["features"].transform(golden)
+    expected = bounded(pipeline[1:].predict(matrix), calibration.spread(matrix), manifest)
+    bundle = Bundle.assemble(
+        manifest,
+        pipeline["features"],
+        to_onnx(pipeline[1:], calibration.model, calibration.minimum),
+        Golden(golden, *expected),
+        reference,
+    )
+    matrix = pipeline["features"].transform(raw)
+    wanted = (pipeline[1:].predict(matrix), calibration.spread(matrix))
+    for name, found, fitted in zip(("price", "spread"), bundle.score(matrix), wanted, strict=True):
+        difference = np.abs(found - fitted) / np.abs(fitted)
+        if not (difference <= TOLERANCE).all():
+            row = int(difference.argmax())
+            raise TrainingError(
+                f"training row {row}: the bundle's {name} is {found[row]:.6f} dollars, but "
+                f"scikit-learn's is {fitted[row]:.6f}: the export does not fit this model"
+            )
+    return bundle
+
+
+def _golden_rows(raw: Matrix, seed: int) -> Matrix:
+    """Draw rows; some are given each category, an unknown one, and missing bedrooms."""
+    drawn = np.random.default_rng(seed).choice(len(raw), _GOLDEN_ROWS)
+    golden = raw[drawn]
+    golden[: len(_CODES), -1] = _CODES
+    golden[len(_CODES) : 2 * len(_CODES), _BEDROOMS] = np.nan
+    return golden

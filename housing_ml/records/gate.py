@@ -1,0 +1,63 @@
+"""Records of the gate: what it has to know, its checks, and its decision."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from housing_ml.records.base import Record
+
+Verdict = Literal["pass", "fail", "not applicable"]
+
+
+class CodeState(Record):
+    """What ran: the commit, and how it differs from what is committed and locked."""
+
+    commit: str = Field(description='Hash of the commit; "unknown" outside a checkout.')
+    uncommitted: bool = Field(description="Whether the checkout has changes beside the commit.")
+    unlocked: tuple[str, ...] | None = Field(
+        description="Packages of another version than locked; none where there is no lock file."
+    )
+
+
+class Check(Record):
+    """One rule's verdict; `code` never changes its meaning."""
+
+    code: str
+    title: str
+    value: float | None = Field(description="What was found, where it is a number.")
+    limit: float | None = Field(description="What it is held against.")
+    verdict: Verdict
+    reason: str = Field(description="The verdict in a sentence.")
+    fix: str = Field(description="What to do about a failure; empty otherwise.")
+
+
+class GateDecision(Record):
+    """Whether to promote, with the checks and the reasons that decided."""
+
+    promote: bool
+    checks: tuple[Check, ...]
+    reasons: tuple[str, ...] = Field(
+        description="Why not: the failures; or why: how the candidate stands to the champion."
+    )
+
+    def __str__(self) -> str:
+        """Say it for a person."""
+        return f"{'passed' if self.promote else 'rejected'}: {'; '.join(self.reasons)}"
+
+
+class Baseline(Record):
+    """The model to beat."""
+
+    version: str
+    bundle: str = Field(description="Digest of its published bundle.")
+    synthetic: bool
+
+
+class Circumstances(Record):
+    """What the gate has to know beside the model itself."""
+
+    baseline: Baseline | None = Field(description="None for the first model.")
+    withdrawn: str | None = Field(description="Why this very bundle was rolled back, if it was.")
+    code: CodeState | None = Field(description="What ran, where the config asks for it.")

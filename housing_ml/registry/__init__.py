@@ -1,0 +1,1 @@
+"""The record of every model, in MLflow and W&B."""

@@ -1,0 +1,1 @@
+"""What is in service: publish, promote, roll back, compare."""

@@ -1,0 +1,58 @@
+"""A release's prices of held-out rows: those it published, and those it gives when asked."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from housing_ml.bundle.manifest import BundleError
+from housing_ml.bundle.model import Bundle
+from housing_ml.releases.channels import (
+    fetch_bundle,
+)
+from housing_ml.storage.errors import ReleaseError
+from housing_ml.storage.versioned import ReleaseStorage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from housing_ml.data.contract import Matrix
+    from housing_ml.storage.versioned import ReleaseStorage
+
+
+def champion_prices(
+    identity: pd.Series[int], raw: Matrix, digest: str, releases: ReleaseStorage
+) -> NDArray[np.float64]:
+    """Return the champion's prices in dollars, (rows,), NaN where it has none.
+
+    The champion predicts the rows again. One whose feature code is gone cannot: then its published
+    predictions count, for the rows that are still held out.
+
+    Args:
+        identity: uint64 hash of each held-out row, (rows,).
+        raw: the same rows, (rows, 9).
+        digest: the champion's bundle.
+        releases: where the champion is published.
+    """
+    try:
+        return Bundle(fetch_bundle(releases, digest)).predict(raw)
+    except (BundleError, ReleaseError):
+        published = published_predictions(releases, digest)
+    if published is None:
+        return np.full(len(raw), np.nan)
+    prices = published.set_index("identity")["predicted"]
+    return prices.reindex(identity).to_numpy(dtype=np.float64)
+
+
+def published_predictions(releases: ReleaseStorage, digest: str) -> pd.DataFrame | None:
+    """Return identity hash, actual and predicted price of a bundle's own holdout, by row."""
+    found = releases.read(predictions_name(digest))
+    return None if found is None else pd.read_parquet(io.BytesIO(found.content))
+
+
+def predictions_name(digest: str) -> str:
+    """Return the name in the releases of a bundle's predictions for its own holdout."""
+    return f"predictions/{digest}.parquet"

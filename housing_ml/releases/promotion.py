@@ -1,0 +1,111 @@
+"""The end of a retrain: a model that passed the gate becomes the champion, another is recorded.
+
+The bundle is published first; then the channels move, in one step that decides between two
+promoters; MLflow's aliases follow. A crash before the move leaves the old champion in service; one
+after it leaves work that `repair` finds and does.
+"""
+
+from __future__ import annotations
+
+import getpass
+import logging
+from typing import TYPE_CHECKING, Literal
+
+from housing_ml.registry.models import RegistryError, set_alias
+from housing_ml.releases.champion import is_champion, take_over
+from housing_ml.releases.channels import open_releases, read_channels, record, settle
+from housing_ml.releases.publishing import publish
+from housing_ml.releases.records import Event, now
+from housing_ml.releases.sync import in_step, sync
+from housing_ml.storage.errors import ConflictError
+
+if TYPE_CHECKING:
+    from housing_ml.records.evaluation import EvaluationResult
+    from housing_ml.records.gate import Baseline, GateDecision
+    from housing_ml.records.retrain import RegisteredVersion
+    from housing_ml.records.training import TrainingResult
+    from housing_ml.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+def promote(  # noqa: PLR0913 - what each of the stages before has found
+    registered: RegisteredVersion,
+    trained: TrainingResult,
+    evaluated: EvaluationResult,
+    decision: GateDecision,
+    beaten: Baseline | None,
+    *,
+    settings: Settings,
+) -> None:
+    """Make the version the champion, for the services and in MLflow.
+
+    Raises:
+        ConflictError: when the champion is not the one that the gate compared with any more.
+    """
+    releases = open_releases(settings)
+    channels, generation = read_channels(releases)
+    if not is_champion(channels, trained.bundle.digest):
+        champion = channels.channels.get("champion")
+        if (champion and champion.bundle) != (beaten and beaten.bundle):
+            raise ConflictError(
+                "another model became champion since the gate looked: run again to face it"
+            )
+        release = publish(registered, trained, evaluated, decision, settings)
+        event = _event("promotion", registered, decision)
+        try:
+            take_over(releases, channels, generation, release, event)
+        except ConflictError:
+            if not is_champion(read_channels(releases)[0], trained.bundle.digest):
+                raise  # else a run at the same time has promoted the very same model
+    repair(settings)
+
+
+def reject(
+    registered: RegisteredVersion,
+    trained: TrainingResult,
+    evaluated: EvaluationResult,
+    decision: GateDecision,
+    *,
+    settings: Settings,
+) -> None:
+    """Keep the champion, and publish and record the version as its challenger."""
+    releases = open_releases(settings)
+    publish(registered, trained, evaluated, decision, settings)
+    record(releases, _event("rejection", registered, decision))
+    set_alias(registered.name, "challenger", registered.version, settings)
+    repair(settings)
+
+
+def repair(settings: Settings) -> None:
+    """Finish what a promotion or roll back has begun and not ended; cheap when there is nothing.
+
+    MLflow is the record and not the signal: when it is out, the services go on, and the next
+    command tries again.
+    """
+    releases = open_releases(settings)
+    settle(releases)
+    if in_step(releases):
+        return
+    try:
+        report = sync(settings)
+    except RegistryError as error:
+        logger.warning("MLflow does not know of the new champion yet: %s", error)
+        return
+    for problem in report.problems:
+        logger.warning("%s", problem)
+
+
+def _event(
+    kind: Literal["promotion", "rejection"], registered: RegisteredVersion, decision: GateDecision
+) -> Event:
+    return Event(
+        kind=kind,
+        version=registered.version,
+        bundle=registered.bundle_digest,
+        at=now(),
+        by=getpass.getuser(),
+        reason="; ".join(decision.reasons),
+        run_id=registered.run_id,
+        evidence=decision.model_dump(mode="json"),
+    )

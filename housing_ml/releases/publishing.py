@@ -1,0 +1,72 @@
+"""Publish a registered model for the services and for later comparisons, whatever the gate says."""
+
+from __future__ import annotations
+
+import getpass
+from typing import TYPE_CHECKING
+
+from housing_ml.bundle.signing import sign
+from housing_ml.releases.channels import is_published, open_releases, publish_bundle, published
+from housing_ml.releases.predictions import predictions_name
+from housing_ml.releases.records import Release, TrainingData, now
+from housing_ml.storage.store import open_store
+
+if TYPE_CHECKING:
+    from housing_ml.records.evaluation import EvaluationResult
+    from housing_ml.records.gate import GateDecision
+    from housing_ml.records.retrain import RegisteredVersion
+    from housing_ml.records.training import TrainingResult
+    from housing_ml.settings import Settings
+
+METRICS = ("rmse", "mae", "r2", "mape", "wmape")
+
+
+def publish(
+    registered: RegisteredVersion,
+    trained: TrainingResult,
+    evaluated: EvaluationResult,
+    decision: GateDecision,
+    settings: Settings,
+) -> Release:
+    """Publish bundle and predictions, signed when a key is configured; return the release.
+
+    Done again after a crash, it completes what is there. A release that passed the gate once stays
+    one to roll back to, though it does not pass against a better champion.
+
+    Raises:
+        SignatureError: when the configured key is none.
+        StorageError: when a stored file is missing or damaged.
+    """
+    store, releases = open_store(settings), open_releases(settings)
+    release = _release(registered, trained, evaluated, decision, settings)
+    files = {name: store.get_bytes(ref) for name, ref in trained.bundle.files.items()}
+    releases.write(predictions_name(release.bundle), store.get_bytes(evaluated.predictions))
+    publish_bundle(releases, release.bundle, files)
+    if decision.promote or not is_published(releases, release):
+        published(releases, release)
+    return release
+
+
+def _release(
+    registered: RegisteredVersion,
+    trained: TrainingResult,
+    evaluated: EvaluationResult,
+    decision: GateDecision,
+    settings: Settings,
+) -> Release:
+    found, bundle, key = evaluated.evaluation, trained.bundle, settings.signing_key
+    metrics = {name: getattr(found.metrics, name) for name in METRICS}
+    return Release(
+        version=registered.version,
+        bundle=bundle.digest,
+        model=bundle.model,
+        metrics=metrics | {"coverage": found.coverage},
+        data=TrainingData(digest=bundle.data_digest, rows=bundle.rows, synthetic=bundle.synthetic),
+        registered_name=registered.name,
+        passed_gate=decision.promote,
+        signature=sign(bundle.digest, key.get_secret_value()) if key else None,
+        run_id=registered.run_id,
+        promoted_at=now(),
+        promoted_by=getpass.getuser(),
+        reason="; ".join(decision.reasons),
+    )

@@ -1,0 +1,106 @@
+"""Back to an older release, in the time of one small write; MLflow's aliases follow later.
+
+The bundle that is taken out of service is withdrawn: the next retrain, which may find the very
+same model in its cache, does not promote it again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from housing_ml.releases.channels import fetch_bundle, find_release, move_channels, read_channels
+from housing_ml.releases.records import Event, now
+from housing_ml.storage.errors import ReleaseError
+
+if TYPE_CHECKING:
+    from housing_ml.releases.records import Channels, Release
+    from housing_ml.storage.versioned import ReleaseStorage
+
+
+def roll_back(storage: ReleaseStorage, to: str | None = None, *, why: str, by: str) -> Release:
+    """Put an older release back into service, and return it.
+
+    A canary ends too: after a roll back every request gets the same answer. Done twice, it goes
+    back by two releases.
+
+    Args:
+        storage: where the releases are.
+        to: version or start of the digest; empty: what the champion took the place of.
+        why: for the history.
+        by: who asks for it.
+
+    Raises:
+        ReleaseError: when there is nothing to go back to, or its bundle is damaged.
+        ConflictError: when someone else moved the channels meanwhile.
+    """
+    channels, generation = read_channels(storage)
+    champion = channels.channels.get("champion")
+    if champion is None:
+        raise ReleaseError("there is no champion that could be rolled back")
+    target = _target(storage, channels, champion, to)
+    fetch_bundle(storage, target.bundle)  # raises unless every file of it is there and undamaged
+    restored = msgspec.structs.replace(
+        target, share=None, promoted_at=now(), promoted_by=by, reason=f"rolled back to: {why}"
+    )
+    before = _before(storage, channels, restored)
+    move_channels(
+        storage,
+        lambda current: _moved(current, restored, before),
+        if_generation=generation,
+        event=_event(champion, restored, why, by),
+        withdrawn={**_others(channels.withdrawn, restored.bundle), champion.bundle: why},
+    )
+    return restored
+
+
+def _event(champion: Release, restored: Release, why: str, by: str) -> Event:
+    return Event(
+        kind="rollback",
+        version=restored.version,
+        bundle=restored.bundle,
+        at=restored.promoted_at,
+        by=by,
+        reason=why,
+        run_id=restored.run_id,
+        evidence={"from_version": champion.version, "from_bundle": champion.bundle},
+    )
+
+
+def _target(
+    storage: ReleaseStorage, channels: Channels, champion: Release, to: str | None
+) -> Release:
+    target = find_release(storage, to) if to else channels.channels.get("previous")
+    if target is None:
+        raise ReleaseError("there is no previous release: name a version to go back to")
+    if target.bundle == champion.bundle:
+        raise ReleaseError(f"version {target.version} is the champion already")
+    if not target.passed_gate:
+        raise ReleaseError(
+            f"version {target.version} did not pass the gate: name one that did; "
+            "to watch this one, start a shadow with it"
+        )
+    return target
+
+
+def _before(storage: ReleaseStorage, channels: Channels, release: Release) -> Release | None:
+    """Return what the release itself took the place of, for the next roll back."""
+    if release.replaced is None or release.replaced in channels.withdrawn:
+        return None
+    try:
+        return find_release(storage, release.replaced)
+    except ReleaseError:
+        return None
+
+
+def _moved(
+    current: dict[str, Release], restored: Release, before: Release | None
+) -> dict[str, Release]:
+    gone = {"champion", "previous", "canary"}
+    kept = {name: release for name, release in current.items() if name not in gone}
+    return {**kept, "champion": restored, **({"previous": before} if before else {})}
+
+
+def _others(withdrawn: dict[str, str], bundle: str) -> dict[str, str]:
+    return {digest: why for digest, why in withdrawn.items() if digest != bundle}

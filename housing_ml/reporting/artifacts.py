@@ -1,0 +1,49 @@
+"""What a run shows in Prefect's UI: progress, a table per comparison, figures and the summary."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import TYPE_CHECKING
+
+from prefect.artifacts import (
+    create_image_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
+from prefect.events import emit_event
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from housing_ml.reporting.markdown import Row
+
+
+def show_summary(summary: str) -> None:
+    """Show what a run did, in Markdown."""
+    create_markdown_artifact(summary, key="summary", description="What the run did")
+
+
+def show_tables(tables: Mapping[str, Sequence[Row]]) -> None:
+    """Show tables by name."""
+    for name, rows in tables.items():
+        create_table_artifact([*rows], key=_key(name), description=f"Comparison: {name}")
+
+
+def show_figures(figures: Mapping[str, bytes]) -> None:
+    """Show PNG figures by name."""
+    for name, picture in figures.items():
+        url = f"data:image/png;base64,{b64encode(picture).decode()}"
+        create_image_artifact(url, key=f"figure-{_key(name)}", description=name.replace("_", " "))
+
+
+def announce_rejection(version: str, reasons: Sequence[str]) -> None:
+    """Emit the event that tells people, where the deployment has someone to tell."""
+    resource = {
+        "prefect.resource.id": f"housing.model.{version}",
+        "prefect.resource.name": f"version {version}",
+    }
+    emit_event("housing.model.rejected", resource, payload={"reasons": [*reasons]})
+
+
+def _key(name: str) -> str:
+    return name.replace("_", "-")

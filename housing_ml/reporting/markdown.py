@@ -1,0 +1,50 @@
+"""Tables and amounts as text.
+
+A comparison is a list of rows, each a mapping of titles to cells, so that the same rows become a
+Markdown table here and a table artifact in Prefect.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from housing_ml.config.choices import Parameters
+
+
+Row = dict[str, str]
+
+
+METRIC_TITLES = {"rmse": "RMSE", "mae": "MAE", "r2": "R2", "mape": "MAPE", "wmape": "wMAPE"}
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return rows of the same titles as a Markdown table."""
+    if not rows:
+        return ""
+    lines = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
+    lines += ["| " + " | ".join(row.values()) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def amount(metric: str, value: float) -> str:
+    """Return a metric's value in its unit: dollars, a plain number, or percent."""
+    if metric in {"rmse", "mae"}:
+        return f"{value:,.0f} $"
+    return f"{value:.4f}" if metric == "r2" else f"{value:.2%}"
+
+
+def paragraphs(parts: Sequence[str]) -> str:
+    """Return those parts that are not empty, with a blank line between them."""
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def parameters_text(values: Parameters) -> str:
+    """Return parameters in a line, numbers to three digits."""
+    return ", ".join(f"{name} {_short(value)}" for name, value in values.items())
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

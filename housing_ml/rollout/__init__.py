@@ -1,0 +1,1 @@
+"""A release beside the champion, and when that ends."""

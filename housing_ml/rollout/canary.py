@@ -1,0 +1,172 @@
+"""Trials of a release beside the champion.
+
+A canary answers a share of the requests. A shadow is asked everything and answers nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import msgspec
+
+from housing_ml.releases.champion import is_champion, take_over
+from housing_ml.releases.channels import fetch_bundle, find_release, move_channels, read_channels
+from housing_ml.releases.records import Event, now
+from housing_ml.storage.errors import ReleaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from housing_ml.releases.records import Channels, Kind, Release
+    from housing_ml.storage.versioned import ReleaseStorage
+
+Trial: TypeAlias = Literal["canary", "shadow"]
+
+_STARTED: dict[Trial, Kind] = {"canary": "canary started", "shadow": "shadow started"}
+_STOPPED: dict[Trial, Kind] = {"canary": "canary stopped", "shadow": "shadow stopped"}
+
+
+def start_canary(
+    storage: ReleaseStorage, version: str, share: float, *, why: str, by: str
+) -> Release:
+    """Let a published release answer a share of the requests; return it.
+
+    A canary of the same release gets the new share.
+
+    Raises:
+        ReleaseError: when there is no such release, it did not pass the gate or was rolled back.
+        ConflictError: when someone else moved the channels meanwhile.
+    """
+    if not 0 < share < 1:
+        raise ReleaseError(f"a canary's share lies between 0 and 1, such as 0.1, and not {share}")
+    channels, generation = read_channels(storage)
+    release = find_release(storage, version)
+    if not release.passed_gate:
+        raise ReleaseError(f"version {release.version} did not pass the gate: start a shadow")
+    if release.bundle in channels.withdrawn:
+        reason = channels.withdrawn[release.bundle]
+        raise ReleaseError(f"version {release.version} was rolled back: {reason}")
+    release = msgspec.structs.replace(
+        release, share=share, promoted_at=now(), promoted_by=by, reason=why
+    )
+    return _start(storage, channels, generation, "canary", release, why, by)
+
+
+def start_shadow(storage: ReleaseStorage, version: str, *, why: str, by: str) -> Release:
+    """Let a published release see all requests and answer none; return it.
+
+    Raises:
+        ReleaseError: when there is no such release.
+        ConflictError: when someone else moved the channels meanwhile.
+    """
+    channels, generation = read_channels(storage)
+    release = msgspec.structs.replace(
+        find_release(storage, version), share=None, promoted_at=now(), promoted_by=by, reason=why
+    )
+    return _start(storage, channels, generation, "shadow", release, why, by)
+
+
+def stop(  # noqa: PLR0913 - a person names some, the watch the others
+    storage: ReleaseStorage,
+    trial: Trial,
+    *,
+    why: str,
+    by: str,
+    withdraw: bool = False,
+    bundle: str | None = None,
+    evidence: Mapping[str, Any] | None = None,
+) -> Release | None:
+    """End a trial and return its release; None when there is none any more.
+
+    Args:
+        storage: where the releases are.
+        trial: which.
+        why: for the history.
+        by: who asks for it.
+        withdraw: keep the bundle from being promoted by itself.
+        bundle: end the trial of this one only; whichever runs if empty.
+        evidence: what it rests on.
+
+    Raises:
+        ConflictError: when someone else moved the channels meanwhile.
+    """
+    channels, generation = read_channels(storage)
+    release = channels.channels.get(trial)
+    if release is None or bundle not in {None, release.bundle}:
+        return None
+    move_channels(
+        storage,
+        lambda current: {name: item for name, item in current.items() if name != trial},
+        if_generation=generation,
+        event=_event(_STOPPED[trial], release, why, by, evidence),
+        withdrawn={**channels.withdrawn, release.bundle: why} if withdraw else None,
+    )
+    return release
+
+
+def promote_canary(
+    storage: ReleaseStorage,
+    *,
+    why: str,
+    by: str,
+    bundle: str | None = None,
+    evidence: Mapping[str, Any] | None = None,
+) -> Release:
+    """Make the canary the champion, and return it.
+
+    Args:
+        storage: where the releases are.
+        why: for the history.
+        by: who asks for it.
+        bundle: promote this one only; whichever runs if empty.
+        evidence: what it rests on.
+
+    Raises:
+        ReleaseError: when there is no such canary.
+        ConflictError: when someone else moved the channels meanwhile.
+    """
+    channels, generation = read_channels(storage)
+    canary = channels.channels.get("canary")
+    if canary is None or bundle not in {None, canary.bundle}:
+        raise ReleaseError("there is no canary that could be promoted")
+    new = msgspec.structs.replace(canary, promoted_at=now(), promoted_by=by, reason=why)
+    event = _event("promotion", new, why, by, evidence)
+    return take_over(storage, channels, generation, new, event)
+
+
+def _start(  # noqa: PLR0913, PLR0917 - of the functions above
+    storage: ReleaseStorage,
+    channels: Channels,
+    generation: int,
+    trial: Trial,
+    release: Release,
+    why: str,
+    by: str,
+) -> Release:
+    if "champion" not in channels.channels:
+        raise ReleaseError(f"a {trial} needs a champion beside it, and there is none")
+    if is_champion(channels, release.bundle):
+        raise ReleaseError(f"version {release.version} is the champion")
+    fetch_bundle(storage, release.bundle)  # raises unless every file is there and undamaged
+    move_channels(
+        storage,
+        lambda current: {**current, trial: release},
+        if_generation=generation,
+        event=_event(_STARTED[trial], release, why, by, {"share": release.share}),
+    )
+    return release
+
+
+def _event(
+    kind: Kind, release: Release, why: str, by: str, evidence: Mapping[str, Any] | None
+) -> Event:
+    return Event(
+        kind=kind,
+        version=release.version,
+        bundle=release.bundle,
+        at=now(),
+        by=by,
+        reason=why,
+        run_id=release.run_id,
+        evidence=dict(evidence or {}),
+    )

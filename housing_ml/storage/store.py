@@ -1,0 +1,135 @@
+"""A content-addressed store on a Prefect block: immutable data, found by their digest.
+
+A reference is small and travels between stages in place of the data. What is read is checked
+against its digest, so that a damaged object is an error and never a wrong result.
+"""
+
+from __future__ import annotations
+
+import io
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from housing_ml.records.refs import ArtifactRef, DatasetRef
+from housing_ml.storage.atomic import write_atomically
+from housing_ml.storage.errors import StorageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from housing_ml.settings import StorageSettings
+    from housing_ml.storage.gcs import Bucket
+
+
+class ObjectFiles(Protocol):
+    """What a store needs of the place that it keeps objects in."""
+
+    def read_path(self, path: str) -> bytes:
+        """Return the bytes at `path`; raise some error when there are none."""
+        ...
+
+    def write_path(self, path: str, content: bytes) -> object:
+        """Write all of `content` at `path`, or nothing."""
+        ...
+
+    def sha256(self, path: str) -> str | None:
+        """Return the digest of the bytes at `path`; None when there are none."""
+        ...
+
+
+class LocalFiles:
+    """Objects as files below a folder, written whole or not at all.
+
+    Prefect's LocalFileSystem writes in place, so that a crash leaves half a file; and importing
+    Prefect takes seconds that a command which only reads a bundle should not pay.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def read_path(self, path: str) -> bytes:
+        """Return the bytes of a file below the root."""
+        return (self.root / path).read_bytes()
+
+    def write_path(self, path: str, content: bytes) -> None:
+        """Write a file below the root, replacing an older one in one step."""
+        write_atomically(self.root / path, content)
+
+    def sha256(self, path: str) -> str | None:
+        """Return the digest of a file below the root; None when there is none."""
+        try:
+            return sha256(self.read_path(path)).hexdigest()
+        except OSError:
+            return None
+
+
+class Store:
+    """Immutable objects by digest; `root` says where, for people."""
+
+    def __init__(self, files: ObjectFiles, root: str) -> None:
+        self._files = files
+        self.root = root
+
+    def put_bytes(self, content: bytes, suffix: str) -> ArtifactRef:
+        """Store `content`; the same content gives the same reference, and is written once."""
+        digest = sha256(content).hexdigest()
+        key = f"data/{digest[:2]}/{digest}{suffix}"
+        ref = ArtifactRef(key=key, sha256=digest, size=len(content))
+        if not self.holds(ref):
+            self._files.write_path(key, content)
+        return ref
+
+    def get_bytes(self, ref: ArtifactRef) -> bytes:
+        """Return what `ref` refers to.
+
+        Raises:
+            StorageError: when it is missing or damaged.
+        """
+        try:
+            content = self._files.read_path(ref.key)
+        except Exception as error:  # each block has errors of its own for what is not there
+            raise StorageError(
+                f"{self.root}/{ref.key} cannot be read ({error}): run the stage that made it again"
+            ) from error
+        if sha256(content).hexdigest() != ref.sha256:
+            raise StorageError(
+                f"{self.root}/{ref.key} is damaged (its SHA-256 is not that of its name): "
+                "run the stage that made it again"
+            )
+        return content
+
+    def holds(self, ref: ArtifactRef) -> bool:
+        """Whether the object is there and undamaged."""
+        return self._files.sha256(ref.key) == ref.sha256
+
+    def put_frame(self, frame: pd.DataFrame) -> DatasetRef:
+        """Store a table as Parquet; the same table gives the same bytes."""
+        import pyarrow as pa  # noqa: PLC0415 - a service that reads bundles needs no pyarrow
+        import pyarrow.parquet as pq  # noqa: PLC0415 - the same
+
+        buffer = io.BytesIO()
+        table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
+        pq.write_table(table, buffer, compression="zstd")
+        ref = self.put_bytes(buffer.getvalue(), ".parquet")
+        return DatasetRef(
+            **ref.model_dump(), rows=len(frame), columns=tuple(map(str, frame.columns))
+        )
+
+    def get_frame(self, ref: DatasetRef) -> pd.DataFrame:
+        """Return the table; raises as `get_bytes` does."""
+        import pandas as pd  # noqa: PLC0415 - a service that reads bundles needs no pandas
+
+        return pd.read_parquet(io.BytesIO(self.get_bytes(ref)))
+
+
+def open_store(settings: StorageSettings) -> Store:
+    """Return the store of the configured Prefect block, or of local files below the home folder."""
+    place: Bucket | Path = settings.storage_path
+    if settings.storage_block is not None:
+        from housing_ml.storage.places import open_place  # noqa: PLC0415 - not needed for local files
+
+        place = open_place(settings.storage_block)
+    if isinstance(place, Path):
+        return Store(LocalFiles(place), str(place))
+    return Store(place, place.address)

@@ -1,0 +1,172 @@
+"""The OpenAPI document and its page, with nothing from another host.
+
+Litestar makes the paths; the schemas come from msgspec, which reads the contract to the last bound
+and unit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import MediaType, Request, Response, Router, get
+from litestar.openapi import OpenAPIConfig, ResponseSpec
+from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
+from litestar.openapi.spec import (
+    Components,
+    OpenAPIMediaType,
+    OpenAPIType,
+    Operation,
+    Parameter,
+    Reference,
+    RequestBody,
+    Schema,
+    SecurityScheme,
+    Tag,
+)
+
+from housing_ml import __version__
+from serve import schemas
+from serve.api.problems import MEDIA_TYPE
+from serve.api.security import KEY_HEADER
+from serve.rollout import canary
+
+PATH = "/docs"
+KEY_SCHEME = "ApiKey"
+_PAGES = Path(__file__).parents[1] / "pages"
+_ASSETS = {"docs.css": MediaType.CSS, "docs.js": "text/javascript"}
+_BODY_FAULTS = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+)
+_API_FAULTS = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+
+
+def problems(*statuses: HTTPStatus) -> dict[int, ResponseSpec]:
+    """Return how a route documents the errors that it answers."""
+    return {
+        status.value: ResponseSpec(
+            schemas.Problem,
+            generate_examples=False,
+            media_type=MEDIA_TYPE,
+            description=status.phrase,
+        )
+        for status in statuses
+    }
+
+
+API_PROBLEMS = problems(*_API_FAULTS)
+BODY_PROBLEMS = problems(*_BODY_FAULTS, *_API_FAULTS)
+
+
+@dataclass
+class _PredictionOperation(Operation):
+    def __post_init__(self) -> None:
+        self.request_body = _json_body("PredictionRequest")
+        self.parameters = [_routing_key()]
+
+
+@dataclass
+class _ExplanationOperation(Operation):
+    def __post_init__(self) -> None:
+        self.request_body = _json_body("ExplanationRequest")
+        self.parameters = [_routing_key()]
+
+
+@dataclass
+class _FeedbackOperation(Operation):
+    def __post_init__(self) -> None:
+        self.request_body = _json_body("FeedbackRequest")
+
+
+@dataclass
+class _RollbackOperation(Operation):
+    def __post_init__(self) -> None:
+        self.request_body = _json_body("RollbackRequest")
+
+
+PREDICTION_OPERATION: type[Operation] = _PredictionOperation
+EXPLANATION_OPERATION: type[Operation] = _ExplanationOperation
+FEEDBACK_OPERATION: type[Operation] = _FeedbackOperation
+ROLLBACK_OPERATION: type[Operation] = _RollbackOperation
+
+
+def config(*, keys: bool) -> OpenAPIConfig:
+    """Return how Litestar documents the API; `keys` when callers need one."""
+    scheme = SecurityScheme(type="apiKey", name=KEY_HEADER, security_scheme_in="header")
+    return OpenAPIConfig(
+        title="Housing prices",
+        version=__version__,
+        description="Prices of California block groups, each with an interval and its reasons.",
+        path=PATH,
+        components=Components(security_schemes={KEY_SCHEME: scheme} if keys else None),
+        tags=[
+            Tag("model", "Prices, reasons, and the model that gives them."),
+            Tag("feedback", "Prices that come to light later."),
+            Tag("operations", "For operators, with a key of theirs."),
+            Tag("health", "For whoever runs the service."),
+        ],
+        render_plugins=[_Page(path="/"), _Document(media_type=MediaType.JSON)],
+        use_handler_docstrings=True,
+    )
+
+
+def _routing_key() -> Parameter:
+    return Parameter(
+        name=canary.KEY_HEADER,
+        param_in="header",
+        required=False,
+        schema=Schema(type=OpenAPIType.STRING),
+        description="Whoever the request is for, such as a customer's id. While a canary runs, its "
+        "share of the keys is answered by the canary, always the same keys; `channel` and "
+        "`model_version` say who answered. Without it each request is on its own, by its "
+        "X-Request-ID. It is neither logged nor kept.",
+    )
+
+
+def _json_body(name: str) -> RequestBody:
+    reference = Reference(f"#/components/schemas/{name}")
+    return RequestBody({"application/json": OpenAPIMediaType(schema=reference)}, required=True)
+
+
+class _Document(JsonRenderPlugin):
+    """openapi.json, with msgspec's schemas."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        types = [
+            item
+            for item in vars(schemas).values()
+            if isinstance(item, type) and issubclass(item, msgspec.Struct)
+        ]
+        _, described = msgspec.json.schema_components(
+            types, ref_template="#/components/schemas/{name}"
+        )
+        components = {**openapi_schema["components"], "schemas": described}
+        return self.render_json(request, {**openapi_schema, "components": components})
+
+
+class _Page(OpenAPIRenderPlugin):
+    """The page for people, and its two files."""
+
+    def render(self, *_: object) -> bytes:
+        return (_PAGES / "docs.html").read_bytes()
+
+    def receive_router(self, router: Router) -> None:
+        router.register(_asset)
+
+
+@get("/assets/{name:str}", sync_to_thread=False, include_in_schema=False)
+def _asset(name: str) -> Response[bytes]:
+    if name not in _ASSETS:
+        return Response(b"", status_code=HTTPStatus.NOT_FOUND)
+    return Response((_PAGES / name).read_bytes(), media_type=_ASSETS[name])

@@ -1,0 +1,153 @@
+"""Reading a request's body: its length, time and media type, then every rule of the contract."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+import msgspec
+from litestar import Request
+
+from serve.api.problems import ProblemError
+from serve.api.request_errors import find_errors, may_repeat_keys
+from serve.schemas import FieldError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from housing_ml.data.contract import BlockGroup
+    from serve.metrics import Metrics
+
+_BODY_SECONDS = 10.0
+_SMALL_BODY = 16_384
+
+
+class ServiceRequest(Request[Any, Any, Any]):
+    """A request whose body has a limit in bytes (`app.state.body_limit`) and in time."""
+
+    async def body(self) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            ProblemError: 413 when it is too long, 408 when it comes too slowly.
+        """
+        limit: int = self.app.state.body_limit
+        message: Any = await self.receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body") and len(body) <= limit:
+            try:
+                async with asyncio.timeout(_BODY_SECONDS):
+                    body = await self._rest(body, limit)
+            except TimeoutError:
+                detail = f"The body did not arrive within {_BODY_SECONDS:.0f} seconds."
+                raise ProblemError(HTTPStatus.REQUEST_TIMEOUT, detail) from None
+        if len(body) > limit:
+            detail = f"The body must have at most {limit:,} bytes."
+            raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+        return body
+
+    async def _rest(self, first: bytes, limit: int) -> bytes:
+        parts = [first]
+        size = len(first)
+        more = True
+        while more and size <= limit:
+            message: Any = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ProblemError(HTTPStatus.BAD_REQUEST, "The client left.")
+            parts.append(message["body"])
+            size += len(parts[-1])
+            more = message["more_body"]
+        return b"".join(parts)
+
+
+class HasInstances(Protocol):
+    """A request that holds block groups."""
+
+    @property
+    def instances(self) -> list[BlockGroup]:
+        """The block groups."""
+
+
+Document = TypeVar("Document", bound=HasInstances)
+Plain = TypeVar("Plain")
+
+
+class StrictJson(Generic[Document]):
+    """Decodes bodies of one type, and tells all that is wrong with the others."""
+
+    def __init__(self, document: type[Document], max_instances: int, metrics: Metrics) -> None:
+        self._decoder = msgspec.json.Decoder(document)
+        self._max_instances = max_instances
+        self._metrics = metrics
+
+    async def read(self, request: Request[Any, Any, Any], body: bytes) -> Document:
+        """Return what the body holds.
+
+        Raises:
+            ProblemError: 415 when it is no JSON; 400 with every offending field at once.
+        """
+        require_json(request.scope["headers"])
+        try:
+            document = self._decoder.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            errors = await self._errors(body) or [FieldError("body", None, str(error))]
+        else:
+            if not may_repeat_keys(body, document.instances):
+                return document
+            errors = await self._errors(body)
+            if not errors:
+                return document
+        self._metrics.refused(errors)
+        detail = "The request breaks the contract; each offending field is in `errors`."
+        raise ProblemError(HTTPStatus.BAD_REQUEST, detail, errors=errors)
+
+    async def _errors(self, body: bytes) -> list[FieldError]:
+        if len(body) <= _SMALL_BODY:
+            return find_errors(body, self._max_instances)
+        return await asyncio.to_thread(find_errors, body, self._max_instances)
+
+
+class PlainJson(Generic[Plain]):
+    """Decodes bodies of one type, and tells the first thing that is wrong with the others."""
+
+    def __init__(self, document: type[Plain], metrics: Metrics) -> None:
+        self._decoder = msgspec.json.Decoder(document)
+        self._metrics = metrics
+
+    def read(self, request: Request[Any, Any, Any], body: bytes) -> Plain:
+        """Return what the body holds.
+
+        Raises:
+            ProblemError: 415 when it is no JSON; 400 with the offending field.
+        """
+        require_json(request.scope["headers"])
+        try:
+            return self._decoder.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            errors = [_fault(error)]
+            self._metrics.refused(errors)
+            detail = "The request is not as described: see `errors`."
+            raise ProblemError(HTTPStatus.BAD_REQUEST, detail, errors=errors) from None
+
+
+def _fault(error: Exception) -> FieldError:
+    """Return the first fault; msgspec names its place as `$.instances[0].actual_price`."""
+    rule, _, place = str(error).partition(" - at `$")
+    return FieldError(place.strip("`.") or "body", None, rule)
+
+
+def require_json(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Raise a ProblemError, 415, unless the headers announce plain JSON in UTF-8."""
+    media_type, charset, coding = b"", b"utf-8", b"identity"
+    for name, value in headers:
+        if name == b"content-type":
+            media_type, _, parameters = value.lower().partition(b";")
+            charset = parameters.partition(b"charset=")[2].strip(b' "') or charset
+        elif name == b"content-encoding":
+            coding = value.lower()
+    if media_type.strip() != b"application/json" or charset != b"utf-8" or coding != b"identity":
+        detail = (
+            "The body must be plain JSON in UTF-8: send the header Content-Type: application/json."
+        )
+        raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)

@@ -1,0 +1,66 @@
+"""The last bundle that proved itself, on this machine's disk, for when no source answers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from housing_ml.bundle.manifest import BundleError
+from housing_ml.bundle.model import Bundle, load_bundle
+from housing_ml.releases.records import Release
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class LastGood:
+    """One bundle per channel in `folder`; the workers of a machine share it."""
+
+    def __init__(self, folder: Path, channel: str) -> None:
+        self._bundles = folder / "last-good" / channel
+        self._pointer = self._bundles / "release.json"
+
+    def save(self, bundle: Bundle, release: Release) -> None:
+        """Keep this bundle and forget the others.
+
+        Raises:
+            BundleError, OSError: when it cannot be written; what was there stays.
+        """
+        target = self._bundles / release.bundle
+        if not _is_saved(bundle, target):
+            try:
+                bundle.save(target)
+            except BundleError:
+                if not _is_saved(bundle, target):  # else another worker was quicker
+                    raise
+        new = self._pointer.with_suffix(f".{os.getpid()}")
+        new.write_bytes(msgspec.json.encode(release))
+        new.replace(self._pointer)
+        for other in self._bundles.iterdir():
+            if other.is_dir() and other != target:
+                shutil.rmtree(other, ignore_errors=True)
+
+    def load(self) -> tuple[Bundle, Release] | None:
+        """Return what was kept, verified anew; None when nothing was.
+
+        Raises:
+            BundleError, OSError, msgspec.MsgspecError: when it is damaged, or of other code than
+                this. It stays for that code, until the next `save`.
+        """
+        if not self._pointer.exists():
+            return None
+        release = msgspec.json.decode(self._pointer.read_bytes(), type=Release)
+        bundle = load_bundle(self._bundles / release.bundle)
+        if bundle.digest != release.bundle:
+            raise BundleError(f"the last good bundle is not {release.bundle}")
+        return bundle, release
+
+
+def _is_saved(bundle: Bundle, folder: Path) -> bool:
+    return all(
+        (folder / name).is_file() and (folder / name).read_bytes() == content
+        for name, content in bundle.files().items()
+    )

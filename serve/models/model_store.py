@@ -1,0 +1,247 @@
+"""The models that answer: follow the release channels, let a bundle prove itself, swap it in.
+
+One thread does all of it. Requests read one attribute, `current`, which changes as a whole; so a
+source that is slow or dead adds nothing to a prediction, and no answer mixes two models. Whatever
+fails, the model that answers goes on. Beside the champion it loads a canary and a shadow, while
+there are any, and hands them to `Trials`.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import msgspec
+import structlog
+
+from housing_ml.bundle.manifest import BundleError
+from housing_ml.storage.errors import ReleaseError
+from serve.models import memory
+from serve.models.loaded_model import LoadedModel, Rejected, check_signature, proven
+from serve.schemas import Dependency
+from serve.sources.circuit_breaker import CircuitBreaker, CircuitOpenError
+from serve.sources.deadline import Deadline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from housing_ml.bundle.model import Bundle
+    from housing_ml.releases.records import Release
+    from serve.metrics import Metrics
+    from serve.models.last_good import LastGood
+    from serve.settings import Settings
+    from serve.sources.sources import Source
+
+_FIRST_LOOK_SECONDS = 1.0
+"""A source that takes longer at the start is overtaken by the last good bundle."""
+
+_LATEST_SECONDS = 5.0
+_FETCH_SECONDS = 60.0
+"""A source that takes longer for one answer has failed."""
+
+_HELD_SECONDS = 2.0
+"""After this time no request holds a model that was unloaded, and its memory can go."""
+
+_CHAMPION = "champion"
+_TRIALS = ("canary", "shadow")
+
+T = TypeVar("T")
+
+logger = structlog.get_logger(__name__)
+
+
+class Trials(Protocol):
+    """What runs beside the champion, and is told of each model that is loaded or forgotten."""
+
+    def follow(self, champion: LoadedModel | None, beside: Mapping[str, LoadedModel]) -> None:
+        """Let the trials be of these models."""
+        ...
+
+    def dependency(self, channel: str) -> Dependency | None:
+        """Return how the trial of a channel does; None when there is none."""
+        ...
+
+
+class ModelStore:
+    """Holds the current model, those on trial, and the thread that renews them."""
+
+    def __init__(
+        self,
+        source: Source,
+        last_good: LastGood,
+        trials: Trials,
+        metrics: Metrics,
+        settings: Settings,
+    ) -> None:
+        self.current: LoadedModel | None = None
+        self._channel = settings.channel
+        self._channels = (_CHAMPION, *_TRIALS) if self._channel == _CHAMPION else (self._channel,)
+        self._beside: dict[str, LoadedModel] = {}
+        self._trials = trials
+        self._unloaded_at: float | None = None
+        self._keys = settings.public_keys
+        self._source = source
+        self._last_good = last_good
+        self._metrics = metrics
+        self._poll_seconds = settings.poll_seconds
+        self._breaker = CircuitBreaker(
+            source.name, alive=(ReleaseError,), observe=metrics.source_asked
+        )
+        self._deadline = Deadline()
+        self._rejected = {channel: Rejected() for channel in self._channels}
+        self._woken = threading.Event()
+        self._looked = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._follow, name="model-store", daemon=True)
+
+    def start(self) -> None:
+        """Start to follow the channel; return with a model, or without when there is none."""
+        self._thread.start()
+        self._looked.wait(_FIRST_LOOK_SECONDS)
+        if self.current is None:
+            self._load_last_good()
+
+    def stop(self, patience: float = 1.0) -> None:
+        """Stop to follow; a look that is under way is given `patience` seconds."""
+        self._stopping = True
+        self._woken.set()
+        self._thread.join(patience)
+
+    def wake(self) -> None:
+        """Look for a new release now."""
+        self._woken.set()
+
+    def dependencies(self) -> dict[str, Dependency]:
+        """Return how the source and the releases were when they were last used."""
+        found = {
+            self._source.name: self._breaker.dependency(),
+            "model": self._state(self._channel) or Dependency("degraded", "nothing published"),
+        }
+        beside = {channel: self._state(channel) for channel in self._channels[1:]}
+        return found | {channel: state for channel, state in beside.items() if state}
+
+    def _state(self, channel: str) -> Dependency | None:
+        rejected, loaded = self._rejected[channel].error, self._loaded(channel)
+        if rejected:
+            return Dependency("degraded", rejected)
+        if loaded is None:
+            return None
+        if channel == self._channel:
+            return Dependency("ok", f"version {loaded.version} answers")
+        return self._trials.dependency(channel)
+
+    def _loaded(self, channel: str) -> LoadedModel | None:
+        return self.current if channel == self._channel else self._beside.get(channel)
+
+    def _follow(self) -> None:
+        while not self._stopping:
+            try:
+                self._look()
+            except Exception:  # the thread must live
+                logger.exception("model_store_error")
+            self._looked.set()
+            self._woken.wait(self._poll_seconds * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+            self._woken.clear()
+
+    def _look(self) -> None:
+        failed_before = self._breaker.last_error is not None
+        try:
+            self._renew(self._ask(self._source.latest, _LATEST_SECONDS).channels)
+        except CircuitOpenError:
+            return
+        except Exception as error:  # noqa: BLE001 - a source may fail in any way
+            if not failed_before:
+                logger.warning("source_failing", source=self._source.name, error=str(error))
+
+    def _ask(self, function: Callable[[], T], seconds: float) -> T:
+        return self._breaker.call(lambda: self._deadline.call(function, seconds))
+
+    def _renew(self, releases: Mapping[str, Release]) -> None:
+        """End the trials that are over, then load what is new: the champion first."""
+        if self._unloaded_at and time.monotonic() - self._unloaded_at > _HELD_SECONDS:
+            self._unloaded_at = None
+            memory.give_back()
+        models = [self.current, *self._beside.values()]
+        at_hand = {model.release.bundle: model.bundle for model in models if model}
+        for channel in self._channels[1:]:
+            if channel not in releases:
+                self._rejected[channel].clear()
+                self._end(channel)
+        for channel in self._channels:
+            release, loaded = releases.get(channel), self._loaded(channel)
+            if release is None or (loaded and loaded.release == release):
+                continue
+            if not self._rejected[channel].waits(release):
+                self._try(channel, release, at_hand.get(release.bundle))
+
+    def _end(self, channel: str) -> None:
+        ended = self._beside.pop(channel, None)
+        if ended:
+            self._unloaded_at = time.monotonic()
+            self._metrics.model.labels(ended.version, channel).set(0)
+            self._trials.follow(self.current, self._beside)
+            logger.info("trial_ended", channel=channel, version=ended.version)
+
+    def _try(self, channel: str, release: Release, at_hand: Bundle | None) -> None:
+        started = time.perf_counter()
+        try:
+            check_signature(release, self._keys)
+            bundle = at_hand or self._fetch(release)
+        except (BundleError, ReleaseError) as error:
+            self._rejected[channel].add(release, str(error))
+            self._metrics.reloads.labels("rejected").inc()
+            logger.error(  # noqa: TRY400 - the error says all
+                "release_rejected", channel=channel, version=release.version, error=str(error)
+            )
+            self._end(channel)
+            return
+        model = LoadedModel.now(bundle, release, channel, self._source.name)
+        self._swap(model)
+        seconds = round(time.perf_counter() - started, 3)
+        logger.info(
+            "model_loaded",
+            channel=channel,
+            version=release.version,
+            source=self._source.name,
+            seconds=seconds,
+        )
+        if channel == self._channel:
+            self._keep(model)
+
+    def _fetch(self, release: Release) -> Bundle:
+        return proven(self._ask(lambda: self._source.fetch(release), _FETCH_SECONDS), release)
+
+    def _keep(self, model: LoadedModel) -> None:
+        try:
+            self._last_good.save(model.bundle, model.release)
+        except (BundleError, OSError) as error:
+            logger.warning("last_good_not_saved", version=model.version, error=str(error))
+
+    def _load_last_good(self) -> None:
+        try:
+            found = self._last_good.load()
+            if found:
+                check_signature(found[1], self._keys)
+        except (BundleError, OSError, msgspec.MsgspecError) as error:
+            logger.error("last_good_unusable", error=str(error))  # noqa: TRY400 - the error says all
+            return
+        if found and self.current is None:
+            source = "last good bundle on this machine"
+            self._swap(LoadedModel.now(*found, self._channel, source))
+            logger.warning("last_good_answers", version=found[1].version)
+
+    def _swap(self, model: LoadedModel) -> None:
+        before = self._loaded(model.channel)
+        if model.channel == self._channel:
+            self.current = model
+        else:
+            self._beside[model.channel] = model
+        self._trials.follow(self.current, self._beside)
+        self._rejected[model.channel].clear()
+        self._metrics.reloads.labels("loaded").inc()
+        if before:
+            self._unloaded_at = time.monotonic()
+            self._metrics.model.labels(before.version, model.channel).set(0)
+        self._metrics.model.labels(model.version, model.channel).set(1)

@@ -1,0 +1,1 @@
+"""What was priced, written down off the answer's path."""

@@ -1,0 +1,1 @@
+"""Canary and shadow, in the service."""

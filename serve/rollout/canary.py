@@ -1,0 +1,114 @@
+"""The canary answers its share of the requests, and the champion whatever it fails to.
+
+It is asked in threads of its own, within a time limit: one that is slow, hangs or raises holds up
+no other request. What it fails is counted against it, and answered by the champion.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+
+from housing_ml.rollout.routing import to_canary
+from serve.models.pricing import price, require_prices
+from serve.rollout.lane import Lane
+from serve.rollout.trial_counts import TrialCounts
+from serve.schemas import Dependency
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from litestar.types import Scope
+
+    from housing_ml.data.contract import BlockGroup
+    from housing_ml.storage.versioned import ReleaseStorage
+    from serve.metrics import Metrics
+    from serve.models.loaded_model import LoadedModel
+    from serve.models.pricing import Priced
+
+KEY_HEADER = "X-Routing-Key"
+
+_KEY = KEY_HEADER.lower().encode()
+_SECONDS = 1.0
+"""The champion answers what takes the canary longer."""
+
+_THREADS = 2
+_MOST_OPEN = 32
+_COMPLAIN_SECONDS = 10.0
+
+T = TypeVar("T")
+
+logger = structlog.get_logger(__name__)
+
+
+def routing_key(scope: Scope) -> str:
+    """Return what decides whether the canary answers: the caller's key, or the request's id."""
+    for name, value in scope["headers"]:
+        if name == _KEY and value:
+            return value.decode("latin-1")
+    return str(scope["state"]["request_id"])
+
+
+class Canary:
+    """One canary beside one champion."""
+
+    def __init__(
+        self, model: LoadedModel, trial: str, storage: ReleaseStorage, metrics: Metrics
+    ) -> None:
+        self.model = model
+        self.counts = TrialCounts(storage, trial)
+        self._metrics = metrics
+        self._share = model.release.share or 0.0
+        self._lane = Lane("canary", _THREADS, _MOST_OPEN)
+        self._silent_until = 0.0
+        self._last_error: str | None = None
+
+    def takes(self, scope: Scope) -> bool:
+        """Whether this request is the canary's."""
+        return to_canary(routing_key(scope), self._share, self.model.release.bundle)
+
+    async def price(self, places: list[BlockGroup]) -> Priced | None:
+        """Return its prices; None where it failed, which counts against it."""
+        started = time.perf_counter()
+        priced = await self.ask(lambda: self._price(places))
+        if priced is None:
+            self.counts.failed("canary", time.perf_counter() - started)
+        return priced
+
+    async def ask(self, function: Callable[[], T]) -> T | None:
+        """Return what a function of the model returns in time; None when it does not."""
+        try:
+            found = await self._lane.call(function, _SECONDS)
+        except Exception as error:  # noqa: BLE001 - the champion answers, whatever it is
+            self._failed(f"{type(error).__name__}: {error}".rstrip(": "))
+            return None
+        self._metrics.on_trial(self.model.version, "canary", "answered")
+        return found
+
+    def dependency(self) -> Dependency:
+        """Return how it does; degraded when it has failed a request."""
+        seen, error = self.counts.seen.canary, self._last_error
+        detail = (
+            f"version {self.model.version} answers {self._share:.0%}: "
+            f"{seen.requests} requests, {seen.errors} failed"
+        )
+        return Dependency("degraded" if error else "ok", f"{detail}; {error}" if error else detail)
+
+    def close(self) -> None:
+        """Report what was counted; answer what is under way."""
+        self.counts.close()
+        self._lane.close()
+
+    def _price(self, places: list[BlockGroup]) -> Priced:
+        priced = price(self.model, places)
+        require_prices(priced.prediction)
+        return priced
+
+    def _failed(self, error: str) -> None:
+        self._last_error = error
+        self._metrics.on_trial(self.model.version, "canary", "failed")
+        if time.monotonic() >= self._silent_until:
+            self._silent_until = time.monotonic() + _COMPLAIN_SECONDS
+            logger.warning("canary_failed", version=self.model.version, error=error)

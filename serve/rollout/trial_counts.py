@@ -1,0 +1,99 @@
+"""What this worker saw of a canary and of the champion beside it, for the watch to decide on."""
+
+from __future__ import annotations
+
+import math
+import os
+import secrets
+import socket
+import threading
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import structlog
+
+from housing_ml.rollout.counts import SLOW_SECONDS, Arm, Moments, Observation
+from housing_ml.rollout.observations import report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from housing_ml.feedback.actual_prices import Feedback
+    from housing_ml.storage.versioned import ReleaseStorage
+    from serve.schemas import PredictionResponse
+
+REPORT_SECONDS = 2.0
+"""Pause between two reports: a bucket takes one write a second of an object."""
+
+_REMEMBERED = 20_000
+"""Latest predictions whose price may come while the trial runs."""
+
+Side: TypeAlias = Literal["canary", "champion"]
+
+logger = structlog.get_logger(__name__)
+
+
+class TrialCounts:
+    """Counts on the event loop's thread; a thread of its own reports them while they grow."""
+
+    def __init__(self, storage: ReleaseStorage, trial: str) -> None:
+        self._storage = storage
+        self._trial = trial
+        self._worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self.seen = Observation()
+        self._priced: dict[str, tuple[Side, float]] = {}
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._report, name="trial-counts", daemon=True)
+        self._thread.start()
+
+    def answered(self, side: Side, seconds: float, answer: PredictionResponse) -> None:
+        """Count one answer; its price is the geometric mean of those in it."""
+        prices = [found.predicted_price for found in answer.predictions]
+        mean = math.fsum(map(math.log, prices)) / len(prices)
+        self._add(
+            side,
+            Arm(requests=1, slow=int(seconds > SLOW_SECONDS), log_price=Moments(1, mean)),
+        )
+        for found in answer.predictions:
+            self._priced[found.prediction_id] = (side, found.predicted_price)
+        while len(self._priced) > _REMEMBERED:
+            del self._priced[next(iter(self._priced))]
+
+    def failed(self, side: Side, seconds: float) -> None:
+        """Count a request that the model failed."""
+        self._add(side, Arm(requests=1, errors=1, slow=int(seconds > SLOW_SECONDS)))
+
+    def learned(self, feedback: Iterable[Feedback]) -> None:
+        """Count the errors of those predictions that this worker made; each once."""
+        for item in feedback:
+            found = self._priced.pop(item.prediction_id, None)
+            if found:
+                side, price = found
+                error = min(1.0, abs(price - item.actual_price) / item.actual_price)
+                self._add(side, Arm(feedback=Moments(1, error)))
+
+    def close(self) -> None:
+        """Report for the last time, and end."""
+        self._stopped.set()
+
+    def _add(self, side: Side, arm: Arm) -> None:
+        if side == "canary":
+            self.seen = Observation(canary=self.seen.canary + arm, champion=self.seen.champion)
+        else:
+            self.seen = Observation(canary=self.seen.canary, champion=self.seen.champion + arm)
+
+    def _report(self) -> None:
+        told, failing = Observation(), False
+        while True:
+            stopped = self._stopped.wait(REPORT_SECONDS)
+            seen = self.seen
+            if seen is not told and seen != told:
+                try:
+                    report(self._storage, self._trial, self._worker, seen)
+                except Exception as error:  # noqa: BLE001 - storage may fail in any way
+                    if not failing:
+                        logger.warning("trial_not_reported", trial=self._trial, error=str(error))
+                    failing = True
+                else:
+                    told, failing = seen, False
+            if stopped:
+                return

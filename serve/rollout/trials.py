@@ -1,0 +1,68 @@
+"""The canary and the shadow that run beside the champion, while there are any.
+
+Requests read two attributes, so that without a trial there is nothing to pay.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from housing_ml.releases.records import Channels
+from housing_ml.rollout.observations import trial_name
+from serve.rollout.canary import Canary
+from serve.rollout.shadow import Shadow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from housing_ml.storage.versioned import ReleaseStorage
+    from serve.metrics import Metrics
+    from serve.models.loaded_model import LoadedModel
+    from serve.prediction_log.segments import Entry
+    from serve.schemas import Dependency
+
+
+class Trials:
+    """Starts and ends trials as models are loaded and forgotten: one thread calls `follow`."""
+
+    def __init__(
+        self, storage: ReleaseStorage, log: Callable[[Entry], None] | None, metrics: Metrics
+    ) -> None:
+        self.canary: Canary | None = None
+        self.shadow: Shadow | None = None
+        self._storage = storage
+        self._log = log
+        self._metrics = metrics
+        self._name: str | None = None
+
+    def follow(self, champion: LoadedModel | None, beside: Mapping[str, LoadedModel]) -> None:
+        """Let the trials be of these models; one that goes on is left alone."""
+        self._follow_canary(champion, beside.get("canary"))
+        model = beside.get("shadow")
+        ended = self.shadow
+        if (ended and ended.model) is model:
+            return
+        self.shadow = Shadow(model, self._log, self._metrics) if model else None
+        if ended:
+            ended.close()
+
+    def dependency(self, channel: str) -> Dependency | None:
+        """Return how the canary or the shadow does; None when there is none."""
+        trial = self.canary if channel == "canary" else self.shadow
+        return trial.dependency() if trial else None
+
+    def close(self) -> None:
+        """End the trials in this process."""
+        self.follow(None, {})
+
+    def _follow_canary(self, champion: LoadedModel | None, model: LoadedModel | None) -> None:
+        models = {"champion": champion, "canary": model}
+        releases = {channel: found.release for channel, found in models.items() if found}
+        name = trial_name(Channels(channels=releases))
+        ended = self.canary
+        if name == self._name and (ended is None or ended.model is model):
+            return
+        self._name = name
+        self.canary = Canary(model, name, self._storage, self._metrics) if model and name else None
+        if ended:
+            ended.close()
