@@ -26,7 +26,10 @@ class Check(Record):
 
     code: str
     title: str
-    value: float | None = Field(description="What was found, where it is a number.")
+    value: float | None = Field(
+        description="What is held against the limit, where it is a number: of some rules a "
+        "distance, or an end of an interval, and not the metric in the title."
+    )
     limit: float | None = Field(description="What it is held against.")
     verdict: Verdict
     reason: str = Field(description="The verdict in a sentence.")

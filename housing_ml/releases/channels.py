@@ -197,6 +197,12 @@ def is_published(storage: ReleaseStorage, release: Release) -> bool:
     return storage.read(_release_name(release)) is not None
 
 
+def read_release(storage: ReleaseStorage, version: str, bundle: str) -> Release | None:
+    """Return what was published as that version with that bundle; None where nothing was."""
+    found = storage.read(f"versions/{version}-{bundle}.json")
+    return msgspec.json.decode(found.content, type=Release) if found else None
+
+
 def find_release(storage: ReleaseStorage, name: str) -> Release:
     """Return a published release by its channel, its version, or the start of its digest.
 

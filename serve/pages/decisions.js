@@ -3,8 +3,6 @@
 import { dollars, element } from "/assets/api.js";
 import { percent, table, time } from "/assets/tables.js";
 
-const FIGURES = ["G01", "G02", "G03", "G04"]; // RMSE, R2, MAPE, coverage: codes keep their meaning
-
 const checks = (event) => event.evidence.checks ?? [];
 
 /** The gate's checks of a decision, folded away. */
@@ -31,16 +29,14 @@ function bar(value, largest) {
   return element("span", {}, dollars.format(value), made);
 }
 
-/** What each judged version was worth on the holdout, the latest first. */
-export function figures(events) {
-  const judged = events.filter((event) => checks(event).length).map((event) => {
-    const values = Object.fromEntries(checks(event).map(({ code, value }) => [code, value]));
-    return { event, values: FIGURES.map((code) => values[code] ?? undefined) };
+/** What each judged version was worth on the holdout, the latest first; `metrics` by bundle. */
+export function figures(events, metrics) {
+  const judged = events.filter((event) => event.bundle in metrics && ["promotion", "rejection"].includes(event.kind));
+  const largest = Math.max(...judged.map(({ bundle }) => metrics[bundle].rmse ?? 0), 1);
+  const rows = judged.map((event) => {
+    const { rmse, r2, mape, coverage } = metrics[event.bundle];
+    return [event.version, time(event.at), event.kind, bar(rmse, largest), r2?.toFixed(3), percent(mape), percent(coverage)];
   });
-  const largest = Math.max(...judged.map(({ values: [rmse] }) => rmse ?? 0), 1);
-  const rows = judged.map(({ event, values: [rmse, r2, mape, coverage] }) => [
-    event.version, time(event.at), event.kind, bar(rmse, largest), r2?.toFixed(3), percent(mape), percent(coverage),
-  ]);
   return table("Metrics by version", ["version", "judged", "decision", "RMSE", "R2", "MAPE", "coverage"], rows);
 }
 

@@ -64,7 +64,7 @@ async function look() {
     ]);
     get("key").hidden = true;
     get("channels-table").replaceChildren(channels(state.channels));
-    get("figures-table").replaceChildren(figures(state.history));
+    get("figures-table").replaceChildren(figures(state.history, state.metrics));
     get("rollbacks-table").replaceChildren(rollbacks(state.history));
     get("history-table").replaceChildren(decisions(state.history));
     get("health-table").replaceChildren(health(deep));

@@ -11,7 +11,7 @@ import numpy as np
 from litestar import MediaType, Request, Response, Router, get
 
 from housing_ml.features.geography import KILOMETRES_PER_DEGREE
-from housing_ml.releases.channels import history, read_channels
+from housing_ml.releases.channels import history, read_channels, read_release
 from housing_ml.releases.records import Channels, Event
 from housing_ml.storage.errors import ReleaseError
 from serve.api.problems import ProblemError
@@ -63,6 +63,8 @@ class Operations(msgspec.Struct, frozen=True):
     channels: Channels
     history: list[Event]
     """The latest first."""
+    metrics: dict[str, dict[str, float]]
+    """What each bundle of the history showed on the holdout, by its digest."""
     monitor: msgspec.Raw
     """The monitor's last report, or null."""
 
@@ -76,11 +78,19 @@ def operations(storage: ReleaseStorage) -> Operations:
     channels, _ = read_channels(storage)
     reports = [name for name in storage.names(_REPORTS) if name.endswith(".json")]
     last = storage.read(reports[-1]) if reports else None
+    events = history(storage)[: -MAX_EVENTS - 1 : -1]
     return Operations(
         channels=channels,
-        history=history(storage)[: -MAX_EVENTS - 1 : -1],
+        history=events,
+        metrics=_metrics(storage, events),
         monitor=msgspec.Raw(last.content if last else b"null"),
     )
+
+
+def _metrics(storage: ReleaseStorage, events: list[Event]) -> dict[str, dict[str, float]]:
+    models = dict.fromkeys((event.version, event.bundle) for event in events)
+    releases = (read_release(storage, version, bundle) for version, bundle in models)
+    return {release.bundle: release.metrics for release in releases if release}
 
 
 def places(bundle: Bundle) -> Places:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from msgspec.structs import replace
 from playwright.sync_api import Page, expect
 
 from housing_ml.data.contract import COLUMNS
@@ -18,7 +19,7 @@ from housing_ml.monitoring.drift import Alarm, ColumnDrift, WindowDrift
 from housing_ml.monitoring.intervals import Estimate
 from housing_ml.monitoring.performance import Estimates, LiveError
 from housing_ml.monitoring.retraining import RetrainingDecision
-from housing_ml.releases.channels import record
+from housing_ml.releases.channels import published, record
 from housing_ml.releases.records import Event, now
 from tests.serve.conftest import Home
 
@@ -44,7 +45,7 @@ def _event(kind: Kind, version: str, evidence: dict[str, Any]) -> Event:
     return Event(
         kind=kind,
         version=version,
-        bundle="0" * 64,
+        bundle=version * 64,
         at=now(),
         by="me",
         reason="x",
@@ -52,8 +53,9 @@ def _event(kind: Kind, version: str, evidence: dict[str, Any]) -> Event:
     )
 
 
-def _judged(version: str, rmse: float) -> Event:
-    values = {"G01": rmse, "G02": 0.88, "G03": 0.125, "G04": 0.9}
+def _judged(version: str) -> Event:
+    """A decision whose checks are named after metrics that their values are not."""
+    values = {"G01": 1.0, "G02": 0.01, "G03": 0.02, "G04": 0.008}
     checks = [
         {"code": code, "title": "t", "value": value, "verdict": "pass", "reason": "kept"}
         for code, value in values.items()
@@ -62,8 +64,8 @@ def _judged(version: str, rmse: float) -> Event:
 
 
 HISTORY = [
-    _judged("1", 41_000.0),
-    _judged("2", 39_000.0),
+    _judged("1"),
+    _judged("2"),
     _event("rollback", "1", {"from_version": "2"}),
 ]
 
@@ -332,7 +334,11 @@ def test_operators_see_figures_over_versions_drift_live_error_and_roll_backs(
     screenshots: Path,
 ) -> None:
     observed = Home(tmp_path)
-    observed.publish(models.first.bundle, "3")
+    release = observed.publish(models.first.bundle, "3")
+    for version, rmse in (("1", 41_000.0), ("2", 39_000.0)):
+        shown = {"rmse": rmse, "r2": 0.88, "mape": 0.125, "coverage": 0.908}
+        judged = replace(release, version=version, bundle=version * 64, metrics=shown)
+        published(observed.releases, judged)
     for event in HISTORY:
         record(observed.releases, event)
     observed.releases.write("monitoring/reports/20261123T000000Z.json", REPORT)
@@ -342,6 +348,7 @@ def test_operators_see_figures_over_versions_drift_live_error_and_roll_backs(
     newest = page.locator("#figures-table tbody tr").first
     expect(newest).to_contain_text("$39,000")
     expect(newest).to_contain_text("12.5 %")
+    expect(newest).to_contain_text("90.8 %")
     expect(page.locator("#rollbacks-table")).to_contain_text("2 to 1")
     expect(page.locator("#monitor-report")).to_contain_text("median_income: far from training")
     expect(page.locator("#monitor-report")).to_contain_text("segment INLAND")

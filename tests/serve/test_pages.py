@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 import serve
 from housing_ml.data.contract import FIELDS, TARGET
-from housing_ml.releases.channels import record
+from housing_ml.releases.channels import published, record
 from housing_ml.releases.records import Event, now
 from serve.routes.pages import MAX_PLACES, places
+from tests.serve.conftest import Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.serve.conftest import Home, Models, Service
+    from tests.serve.conftest import Models, Service
 
 EVENT = Event(kind="rejection", version="2", bundle="0" * 64, at=now(), by="me", reason="too slow")
 PAGES = Path(serve.__file__).parent / "pages"
@@ -54,6 +56,25 @@ def test_operators_see_channels_decisions_and_the_monitors_last_report(
     assert state["channels"]["channels"]["champion"]["version"] == "1"
     assert state["history"][0]["reason"] == EVENT.reason
     assert state["monitor"] == {"champion": "1"}
+
+
+def test_operators_see_what_a_version_showed_on_the_holdout_and_not_a_checks_value(
+    start: Callable[..., Service], models: Models, tmp_path: Path
+) -> None:
+    """A check's value may be a distance: the coverage comes from the release."""
+    observed = Home(tmp_path)
+    release = observed.publish(models.first.bundle, "1")
+    published(observed.releases, replace(release, metrics={"coverage": 0.908}))
+    checks = [{"code": "G04", "value": 0.008, "limit": 0.02}]
+    bundles = {"1": release.bundle, "2": "0" * 64}
+    for version, bundle in bundles.items():
+        judged = replace(EVENT, version=version, bundle=bundle, evidence={"checks": checks})
+        record(observed.releases, judged)
+
+    state = start(tmp_path).client.get("/operations").json()
+
+    assert state["metrics"] == {release.bundle: {"coverage": 0.908}}
+    assert len(state["history"]) == 2
 
 
 def test_a_storage_that_cannot_be_read_is_said_and_no_stack_trace(
