@@ -67,9 +67,11 @@ class PerformanceConfig(Config):
     )
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Level of the intervals.")
     error_ratio: float = Field(
-        default=1.25,
+        default=1.1,
         gt=1,
-        description="Limit of the live wMAPE, as a multiple of the one on the holdout.",
+        description="Limit of the live wMAPE, as a multiple of the one on the holdout, or of the "
+        "one that the model foresees of the rows where that is higher. The whole interval must lie "
+        "beyond it.",
     )
     coverage_drop: float = Field(
         default=0.05,

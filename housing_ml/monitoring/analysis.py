@@ -5,7 +5,7 @@ Memory does not grow with the log: a file at a time is read, and rows become cou
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pydantic import AwareDatetime, Field
 
@@ -17,19 +17,22 @@ from housing_ml.feedback.prediction_log import Horizon, log_files
 from housing_ml.monitoring.counting import LogCounter
 from housing_ml.monitoring.drift import Alarm, WindowDrift, alarms, compare
 from housing_ml.monitoring.models import Models
-from housing_ml.monitoring.performance import LiveError, live_errors, over_limit
+from housing_ml.monitoring.performance import LiveError, live_errors, over_limit, wmape_limit
 from housing_ml.monitoring.retraining import RetrainingDecision, RetrainingEvidence, decide
 from housing_ml.monitoring.state import read_state, write_state
 from housing_ml.records.base import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from housing_ml.config.monitoring import MonitorConfig
     from housing_ml.monitoring.counting import Seen
+    from housing_ml.monitoring.performance import Group
     from housing_ml.monitoring.state import State, Window
     from housing_ml.storage.versioned import ReleaseStorage
+
+T = TypeVar("T")
 
 
 class MonitorReport(Record):
@@ -39,7 +42,15 @@ class MonitorReport(Record):
     champion: str | None = Field(description="Version in service.")
     alert: bool = Field(description="Whether a person should look.")
     predictions: int = Field(ge=0, description="In the windows looked at, all versions.")
-    labelled: int = Field(ge=0, description="Of these, with a known actual price.")
+    labelled: int = Field(
+        ge=0, description="Of these, with a known actual price, and not rows of the training."
+    )
+    trained_on: int = Field(
+        default=0,
+        ge=0,
+        description="Rows with a known price that are in no error: their version was trained on "
+        "them, and is better on them than on any other row.",
+    )
     alarms: tuple[Alarm, ...] = Field(description="Columns of the champion that moved.")
     live_error: tuple[str, ...] = Field(description="Why its live error is over the limit.")
     error_limit: float | None = Field(description="Limit of its live wMAPE, as a fraction.")
@@ -94,13 +105,14 @@ class _Run(NamedTuple):
         drift = tuple(self.drift())
         raised = alarms([item for item in drift if item.version == version], self.config.drift)
         live_error = self.live_error()
-        performance = live_errors(self.seen.errors, self.config.performance)
+        performance = live_errors(self.seen.errors, self.config.performance, self.state.spreads())
         return MonitorReport(
             at=self.horizon.now,
             champion=version,
             alert=bool(raised or live_error),
             predictions=sum(_rows(window) for window in self.state.windows),
             labelled=performance[0].rows if performance else 0,
+            trained_on=self.seen.known,
             alarms=raised,
             live_error=live_error,
             error_limit=self.error_limit(),
@@ -124,23 +136,35 @@ class _Run(NamedTuple):
                     self.config.drift,
                 )
 
+    def recent(self) -> LiveError | None:
+        """Return the champion's error over the recent windows, beside what it foresaw of it."""
+        champion, config = self.models.champion, self.config.performance
+        since = self.horizon.now - (config.recent_windows + 1) * self.horizon.width
+        version = champion.version if champion else None
+
+        def of_champion(groups: Mapping[Group, T]) -> dict[Group, T]:
+            return {
+                group: total
+                for group, total in groups.items()
+                if group.version == version and group.start >= since
+            }
+
+        errors, spreads = of_champion(self.seen.errors), of_champion(self.seen.foreseen_labelled)
+        found = live_errors(errors, config, spreads)
+        return found[0] if found else None
+
     def live_error(self) -> tuple[str, ...]:
         """Return why the champion's error over the recent windows is over its limit."""
         champion, config = self.models.champion, self.config.performance
         if champion is None or champion.expected is None:
             return ()
-        since = self.horizon.now - (config.recent_windows + 1) * self.horizon.width
-        recent = {
-            group: total
-            for group, total in self.seen.errors.items()
-            if group.version == champion.version and group.start >= since
-        }
-        found = live_errors(recent, config)
-        return over_limit(found[0] if found else None, champion.expected, config)
+        return over_limit(self.recent(), champion.expected, config)
 
     def error_limit(self) -> float | None:
         expected = self.models.champion and self.models.champion.expected
-        return expected.wmape * self.config.performance.error_ratio if expected else None
+        if not expected:
+            return None
+        return wmape_limit(self.recent(), expected, self.config.performance)
 
     def retraining(
         self, raised: tuple[Alarm, ...], live_error: tuple[str, ...]

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from housing_ml.bundle.reference import Reference, add, columns, labelled, tally
+from housing_ml.bundle.spread import spread_of
 from housing_ml.data.contract import CATEGORIES, CATEGORY, COLUMNS, IDENTITY
 from housing_ml.feedback.prediction_log import Horizon, LogError, read_log
+from housing_ml.monitoring.foreseen import Spreads, spreads
 from housing_ml.monitoring.performance import Group, Sums, sums
 
 if TYPE_CHECKING:
@@ -52,6 +54,12 @@ class Seen:
         self.labelled: Tallies = {}
         """Counts of the columns that need the actual price."""
         self.errors: dict[Group, Sums] = {}
+        self.foreseen: dict[Group, Spreads] = {}
+        """Of all rows that the version was not trained on."""
+        self.foreseen_labelled: dict[Group, Spreads] = {}
+        """The same where the price is known."""
+        self.known = 0
+        """Rows with a price that are in no error, because the version was trained on them."""
         self.new_places: list[NDArray[np.uint64]] = []
         """Hashes of the block groups whose price came after the champion was promoted."""
 
@@ -61,6 +69,10 @@ class Seen:
         _merge(self.labelled, other.labelled)
         for group, sums_of_group in other.errors.items():
             self.errors[group] = self.errors.get(group, Sums()).plus(sums_of_group)
+        for group, spreads_of_group in other.foreseen_labelled.items():
+            before = self.foreseen_labelled.get(group, Spreads())
+            self.foreseen_labelled[group] = before.plus(spreads_of_group)
+        self.known += other.known
         self.new_places += other.new_places
 
     def count_new_places(self) -> int:
@@ -95,6 +107,8 @@ class LogCounter(NamedTuple):
                 continue
             for (start, version), tally_of_part in seen.inputs.items():
                 state.add(start, version, self.models.bundle(version), tally_of_part)
+            for group, spreads_of_group in seen.foreseen.items():
+                state.foresee(group, self.models.bundle(group.version), spreads_of_group)
             state.counted.add(name)
             seen.inputs.clear()
             total.merge(seen)
@@ -116,13 +130,19 @@ class LogCounter(NamedTuple):
             if reference is None:  # no bins to count in: the rows alone, by category
                 reference, watched = Reference({}, {}), {CATEGORY: watched[CATEGORY]}
             _merge(seen.inputs, {part.key: tally(reference, watched)})
+            self._foresee(rows, self._unknown(rows, part), seen.foreseen)
 
     def _labelled(self, rows: LogRows, seen: Seen) -> None:
         matches = self.labels.find(rows.ids)
         known = _take(rows, matches.rows)
         parts = sums(matches.actual, *known.outputs.T)
-        for part in _parts(known, self.horizon):
-            _add_errors(known, part, parts, seen)
+        for whole in _parts(known, self.horizon):
+            part = self._unknown(known, whole)
+            seen.known += len(whole.rows) - len(part.rows)
+            for group, chosen in _groups(known, part):
+                total = Sums(*parts[chosen].sum(axis=0).tolist())
+                seen.errors[group] = seen.errors.get(group, Sums()).plus(total)
+            self._foresee(known, part, seen.foreseen_labelled)
             reference = self._reference(part.version)
             if reference is not None:
                 watched = labelled(known.outputs[part.rows, 0], matches.actual[part.rows])
@@ -130,6 +150,23 @@ class LogCounter(NamedTuple):
         if self.models.champion:
             is_new = matches.received >= self.models.champion.promoted_at.timestamp()
             seen.new_places.append(_places(known.raw[is_new]))
+
+    def _unknown(self, rows: LogRows, part: Part) -> Part:
+        """Return the part without the rows that its version was trained on."""
+        known = self.models.known_rows(self.models.bundle(part.version))
+        if known is None:
+            return part
+        return part._replace(rows=part.rows[~known.of(rows.raw[part.rows])])
+
+    def _foresee(self, rows: LogRows, part: Part, into: dict[Group, Spreads]) -> None:
+        manifest = self.models.manifest(self.models.bundle(part.version))
+        if manifest is None:
+            return
+        for group, chosen in _groups(rows, part):
+            price, lower, upper = rows.outputs[chosen].T
+            found = spreads(price, spread_of(price, lower, upper, manifest))
+            total = Spreads(*found.sum(axis=0).tolist())
+            into[group] = into.get(group, Spreads()).plus(total)
 
     def _reference(self, version: str) -> Reference | None:
         return self.models.reference(self.models.bundle(version))
@@ -140,13 +177,12 @@ def _merge(into: Tallies, other: Tallies) -> None:
         into[key] = add(into.get(key, {}), found)
 
 
-def _add_errors(rows: LogRows, part: Part, parts: NDArray[np.float64], seen: Seen) -> None:
+def _groups(rows: LogRows, part: Part) -> Iterator[tuple[Group, NDArray[np.intp]]]:
+    """Yield the part's rows by category."""
     codes = rows.raw[part.rows, -1].astype(np.intp)
     for code in np.unique(codes).tolist():
         segment = CATEGORIES[code] if code >= 0 else ""
-        group = Group(part.start, part.version, segment)
-        total = Sums(*parts[part.rows[codes == code]].sum(axis=0).tolist())
-        seen.errors[group] = seen.errors.get(group, Sums()).plus(total)
+        yield Group(part.start, part.version, segment), part.rows[codes == code]
 
 
 def _places(raw: Matrix) -> NDArray[np.uint64]:

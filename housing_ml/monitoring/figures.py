@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from housing_ml.reporting.drawing import BLUE, INK, VERMILION
+from housing_ml.reporting.drawing import BLUE, GREY, INK, VERMILION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from housing_ml.config.monitoring import DriftConfig
     from housing_ml.monitoring.drift import ColumnDrift, WindowDrift
+    from housing_ml.monitoring.intervals import Estimate
     from housing_ml.monitoring.performance import LiveError
 
 _MOST_LABELS = 10
@@ -40,20 +41,31 @@ def drift_map(windows: Sequence[WindowDrift], config: DriftConfig) -> bytes:
 
 
 def error_history(days: Sequence[LiveError], limit: float | None) -> bytes:
-    """Draw the live wMAPE of each day with its interval, and its limit."""
-    known = [(item.name, item.estimates.wmape) for item in days if item.estimates]
+    """Draw each day's live wMAPE and the foreseen one with their intervals, and the limit."""
     figure, axes = _canvas("Live error", 3.2)
-    places = range(len(known))
-    values = np.array([estimate for _, estimate in known]).reshape(-1, 3) * 100
-    spans = np.abs(values[:, 1:] - values[:, :1]).T
-    axes.errorbar(places, values[:, 0], yerr=spans, fmt="o", color=BLUE, capsize=3)
+    foreseen = [(place, item.foreseen) for place, item in enumerate(days) if item.foreseen]
+    real = [(place, item.estimates.wmape) for place, item in enumerate(days) if item.estimates]
+    _with_intervals(axes, [(place - 0.15, found) for place, found in foreseen], GREY, "foreseen")
+    _with_intervals(axes, [(place + 0.15, found) for place, found in real], BLUE, "prices known")
     if limit is not None:
         axes.axhline(100 * limit, color=VERMILION, label="limit")
-        axes.legend(frameon=False)
+    axes.legend(frameon=False)
     axes.set_ylabel("wMAPE, %")
     axes.set_ylim(bottom=0)
-    _days(axes, [name[5:16] for name, _ in known])
+    _days(axes, [item.name[5:16] for item in days])
     return _png(figure)
+
+
+def _with_intervals(
+    axes: Axes, found: Sequence[tuple[float, Estimate]], colour: str, name: str
+) -> None:
+    if found:
+        values = np.array([estimate for _, estimate in found]) * 100
+        spans = np.abs(values[:, 1:] - values[:, :1]).T
+        places = [place for place, _ in found]
+        axes.errorbar(
+            places, values[:, 0], yerr=spans, fmt="o", color=colour, capsize=3, label=name
+        )
 
 
 def _effect(item: ColumnDrift, config: DriftConfig) -> float:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
+from housing_ml.bundle.manifest import BundleError, read_manifest
+from housing_ml.bundle.model import FEATURES, MANIFEST
 from housing_ml.bundle.reference import REFERENCE, Reference, read_reference
+from housing_ml.monitoring.known_rows import KnownRows
 from housing_ml.monitoring.performance import Expected
 from housing_ml.releases.channels import history, read_channels
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from housing_ml.bundle.manifest import Manifest
     from housing_ml.releases.records import Release
     from housing_ml.storage.versioned import ReleaseStorage
+
+T = TypeVar("T")
 
 
 class Champion(NamedTuple):
@@ -44,6 +52,8 @@ class Models:
             release.version: release.bundle for release in releases
         }
         self._references: dict[str, Reference | None] = {}
+        self._known_rows: dict[str, KnownRows | None] = {}
+        self._manifests: dict[str, Manifest | None] = {}
 
     def bundle(self, version: str) -> str:
         """Return the digest of a version's bundle; empty when no release names the version."""
@@ -52,16 +62,28 @@ class Models:
     def reference(self, bundle: str) -> Reference | None:
         """Return the training statistics of a bundle; None when it has none that can be read."""
         if bundle not in self._references:
-            self._references[bundle] = self._read(bundle)
+            self._references[bundle] = self._decode(bundle, REFERENCE, read_reference)
         return self._references[bundle]
 
-    def _read(self, bundle: str) -> Reference | None:
-        found = self._storage.read(f"bundles/{bundle}/{REFERENCE}") if bundle else None
+    def known_rows(self, bundle: str) -> KnownRows | None:
+        """Return the rows that a bundle was trained on; None where it does not say."""
+        if bundle not in self._known_rows:
+            self._known_rows[bundle] = self._decode(bundle, FEATURES, KnownRows)
+        return self._known_rows[bundle]
+
+    def manifest(self, bundle: str) -> Manifest | None:
+        """Return a bundle's manifest; None when it has none that can be read."""
+        if bundle not in self._manifests:
+            self._manifests[bundle] = self._decode(bundle, MANIFEST, read_manifest)
+        return self._manifests[bundle]
+
+    def _decode(self, bundle: str, name: str, decode: Callable[[bytes], T]) -> T | None:
+        found = self._storage.read(f"bundles/{bundle}/{name}") if bundle else None
         if found is None:
             return None
         try:
-            return read_reference(found.content)
-        except msgspec.MsgspecError:
+            return decode(found.content)
+        except (BundleError, ValueError, msgspec.MsgspecError):
             return None
 
 

@@ -6,12 +6,13 @@ same sums: nothing is kept per row.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from housing_ml.monitoring.foreseen import Spreads, foreseen
 from housing_ml.monitoring.intervals import Estimate, Pair, mean, normal_quantile, ratio, share
 from housing_ml.records.base import Record
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from housing_ml.config.monitoring import PerformanceConfig
 
 Vector: TypeAlias = NDArray[np.float64]
+_Added = TypeVar("_Added", "Sums", Spreads)
 Kind = Literal["all", "day", "segment", "version"]
 
 
@@ -74,6 +76,14 @@ class LiveError(Record):
     name: str
     rows: int = Field(ge=0, description="Predictions whose actual price is known.")
     estimates: Estimates | None = Field(description="None where there are too few rows.")
+    predictions: int = Field(
+        default=0, ge=0, description="Of rows that the model was not trained on, priced or not yet."
+    )
+    foreseen: Estimate | None = Field(
+        default=None,
+        description="wMAPE that the model itself foresees of these predictions; blind to prices "
+        "that move while the inputs do not.",
+    )
 
 
 class Expected(Record):
@@ -105,22 +115,22 @@ def sums(actual: Vector, price: Vector, lower: Vector, upper: Vector) -> NDArray
     return np.column_stack([parts[name] for name in Sums._fields])
 
 
-def live_errors(groups: Mapping[Group, Sums], config: PerformanceConfig) -> tuple[LiveError, ...]:
-    """Return the error over all rows, then by day, segment and model version."""
-    found: dict[tuple[Kind, str], Sums] = {}
-    for group in sorted(groups):
-        for key in _keys(group):
-            found[key] = found.get(key, Sums()).plus(groups[group])
+def live_errors(
+    groups: Mapping[Group, Sums],
+    config: PerformanceConfig,
+    expected: Mapping[Group, Spreads] | None = None,
+) -> tuple[LiveError, ...]:
+    """Return the error over all rows, then by day, segment and model version.
+
+    `expected` has the spreads of all predictions, where they are known.
+    """
+    found, seen = _by_key(groups, Sums()), _by_key(expected or {}, Spreads())
     order: tuple[Kind, ...] = ("all", "day", "segment", "version")
     z = normal_quantile(config.confidence)
+    keys = sorted(found | seen, key=lambda key: order.index(key[0]))
     return tuple(
-        LiveError(
-            kind=kind,
-            name=name,
-            rows=round(total.rows),
-            estimates=_estimates(total, z) if total.rows >= config.minimum_rows else None,
-        )
-        for (kind, name), total in sorted(found.items(), key=lambda item: order.index(item[0][0]))
+        _live_error(key, found.get(key, Sums()), seen.get(key, Spreads()), config, z)
+        for key in keys
     )
 
 
@@ -133,11 +143,43 @@ def over_limit(
     """
     if live is None or live.estimates is None:
         return ()
-    return tuple(_faults(live.estimates, expected, config))
+    return tuple(_faults(live.estimates, wmape_limit(live, expected, config), expected, config))
 
 
-def _faults(found: Estimates, expected: Expected, config: PerformanceConfig) -> Iterator[str]:
-    limit = config.error_ratio * expected.wmape
+def wmape_limit(live: LiveError | None, expected: Expected, config: PerformanceConfig) -> float:
+    """Return the limit of the live wMAPE.
+
+    It rises with what the model foresees of these rows: harder rows are no fault of the model.
+    """
+    harder = live.foreseen.value if live and live.foreseen else 0.0
+    return config.error_ratio * max(expected.wmape, harder)
+
+
+def _by_key(groups: Mapping[Group, _Added], empty: _Added) -> dict[tuple[Kind, str], _Added]:
+    found: dict[tuple[Kind, str], _Added] = {}
+    for group in sorted(groups):
+        for key in _keys(group):
+            found[key] = found.get(key, empty).plus(groups[group])
+    return found
+
+
+def _live_error(
+    key: tuple[Kind, str], known: Sums, seen: Spreads, config: PerformanceConfig, z: float
+) -> LiveError:
+    kind, name = key
+    return LiveError(
+        kind=kind,
+        name=name,
+        rows=round(known.rows),
+        estimates=_estimates(known, z) if known.rows >= config.minimum_rows else None,
+        predictions=round(seen.rows),
+        foreseen=foreseen(seen, known.rows or seen.rows, z),
+    )
+
+
+def _faults(
+    found: Estimates, limit: float, expected: Expected, config: PerformanceConfig
+) -> Iterator[str]:
     if found.wmape.low > limit:
         yield (
             f"live wMAPE is {found.wmape.value:.1%} ({found.wmape.low:.1%} to "

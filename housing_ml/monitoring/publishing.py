@@ -27,7 +27,8 @@ RETRAIN = "housing.retrain.wanted"
 def draw(report: MonitorReport, config: MonitorConfig) -> dict[str, bytes]:
     """Return the report's figures, PNG by name; none while there is nothing to draw."""
     windows = [item for item in report.windows if item.version == report.champion]
-    days = [item for item in report.performance if item.kind == "day" and item.estimates]
+    of_days = (item for item in report.performance if item.kind == "day")
+    days = [item for item in of_days if item.estimates or item.foreseen]
     drawn = {}
     if windows:
         drawn["drift"] = figures.drift_map(windows, config.drift)

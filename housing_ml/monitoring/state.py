@@ -14,6 +14,8 @@ import numpy as np
 
 from housing_ml.bundle.reference import add
 from housing_ml.feedback.prediction_log import FOLDER
+from housing_ml.monitoring.foreseen import Spreads
+from housing_ml.monitoring.performance import Group
 
 if TYPE_CHECKING:
     from housing_ml.bundle.reference import Tally
@@ -29,6 +31,8 @@ class Window(msgspec.Struct):
     version: str
     bundle: str
     counts: dict[str, list[int]]
+    foreseen: dict[str, list[float]] = {}
+    """Sums of spreads by segment, as `Spreads` has them, of rows that the model did not know."""
 
     def tally(self) -> Tally:
         """Return the counts as arrays."""
@@ -45,11 +49,29 @@ class State(msgspec.Struct):
 
     def add(self, start: datetime, version: str, bundle: str, seen: Tally) -> None:
         """Add the counts of some rows to their window."""
+        window = self._window(start, version, bundle)
+        window.counts = _lists(add(window.tally(), seen))
+
+    def foresee(self, group: Group, bundle: str, seen: Spreads) -> None:
+        """Add the spreads of some rows to their window."""
+        window = self._window(group.start, group.version, bundle)
+        before = Spreads(*window.foreseen.get(group.segment, ()))
+        window.foreseen[group.segment] = list(before.plus(seen))
+
+    def spreads(self) -> dict[Group, Spreads]:
+        """Return the spreads of all windows."""
+        return {
+            Group(window.start, window.version, segment): Spreads(*sums)
+            for window in self.windows
+            for segment, sums in window.foreseen.items()
+        }
+
+    def _window(self, start: datetime, version: str, bundle: str) -> Window:
         for window in self.windows:
             if (window.start, window.version, window.bundle) == (start, version, bundle):
-                window.counts = _lists(add(window.tally(), seen))
-                return
-        self.windows.append(Window(start, version, bundle, _lists(seen)))
+                return window
+        self.windows.append(Window(start, version, bundle, {}, {}))
+        return self.windows[-1]
 
     def forget(self, start: datetime, first_day: date) -> None:
         """Drop windows before `start` and the names of files of days before `first_day`."""

@@ -121,6 +121,16 @@ def _counts(report: MonitorReport) -> str:
         f"{len(report.windows)} finished windows, at {report.at:%Y-%m-%d %H:%M} UTC."
     )
     lines = [counts]
+    if report.trained_on:
+        lines.append(
+            f"{report.trained_on:,} more with a known price are rows of the training, and in no "
+            "error."
+        )
+    if any(item.foreseen for item in report.performance):
+        lines.append(
+            "The foreseen error is the model's own estimate, before prices are known; it cannot "
+            "see prices that move while the inputs do not."
+        )
     if report.unknown_versions:
         names = ", ".join(report.unknown_versions)
         lines.append(f"Not compared, because their bundles hold no reference: version {names}.")
@@ -137,6 +147,7 @@ def _last(report: MonitorReport) -> WindowDrift | None:
 def _error_row(item: LiveError) -> Row:
     row = {"of": item.kind, "name": item.name, "rows": f"{item.rows:,}"}
     found = item.estimates
+    row |= {"foreseen wmape": _estimate(item.foreseen) if item.foreseen else ""}
     figures = ("wmape", "mape", "within_10", "bias", "coverage")
     return row | {
         name.replace("_", " "): _estimate(getattr(found, name)) if found else "too few"

@@ -28,7 +28,10 @@ def figures_of(report: MonitorReport) -> dict[str, float]:
         found[f"outside.{item.name}"] = item.outside
         if item.distance is not None:
             found[f"distance.{item.name}"] = item.distance
-    estimates = report.performance[0].estimates if report.performance else None
+    overall = report.performance[0] if report.performance else None
+    if overall and overall.foreseen:
+        found["foreseen.wmape"] = overall.foreseen.value
+    estimates = overall.estimates if overall else None
     for name in type(estimates).model_fields if estimates else ():
         found[f"live.{name}"] = getattr(estimates, name).value
     return found | {"alarms": float(len(report.alarms))}

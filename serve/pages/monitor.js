@@ -19,13 +19,13 @@ function drift({ windows, champion }) {
 
 const range = ([value, low, high]) => `${percent(value)} (${percent(low)} to ${percent(high)})`;
 
-/** The error where prices are known: over all, by segment, by version. */
+/** The error where prices are known, beside what the model foresees: over all, by segment, by version. */
 function errors({ performance }) {
-  const rows = performance.filter(({ kind }) => kind !== "day").map(({ kind, name, rows: count, estimates }) => [
-    kind === "all" ? "all" : `${kind} ${name}`, count.toLocaleString("en-US"),
+  const rows = performance.filter(({ kind }) => kind !== "day").map(({ kind, name, rows: count, estimates, foreseen }) => [
+    kind === "all" ? "all" : `${kind} ${name}`, count.toLocaleString("en-US"), foreseen ? range(foreseen) : "",
     ...(estimates ? [estimates.wmape, estimates.mape, estimates.bias, estimates.coverage].map(range) : ["too few"]),
   ]);
-  return table("Live error by segment", ["rows of", "known prices", "wMAPE", "MAPE", "bias", "coverage"], rows);
+  return table("Live error by segment", ["rows of", "known prices", "foreseen wMAPE", "wMAPE", "MAPE", "bias", "coverage"], rows);
 }
 
 const list = (reasons, className = "") =>

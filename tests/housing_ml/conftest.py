@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from housing_ml.bundle.manifest import sha256
+from housing_ml.bundle.manifest import Provenance, sha256
+from housing_ml.config.choices import FeatureParameters
+from housing_ml.config.data import SplitConfig
+from housing_ml.config.modelling import TrainingConfig
+from housing_ml.data.split import split
 from housing_ml.modelling.metrics import METRIC_NAMES
+from housing_ml.modelling.training import train
 from housing_ml.records.evaluation import Evaluation, EvaluationResult
 from housing_ml.records.gate import GateDecision
 from housing_ml.records.metrics import Interval as Ends
@@ -16,11 +22,13 @@ from housing_ml.records.metrics import Metrics
 from housing_ml.records.retrain import RegisteredVersion
 from housing_ml.records.training import BundleRef, TrainingResult
 from housing_ml.storage.store import open_store
+from tests.housing_ml.monitored_service import Rows
 from tests.untrained_bundle import bundle_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from housing_ml.bundle.model import Bundle
     from housing_ml.settings import Settings
 
 
@@ -95,3 +103,32 @@ def make_bundle() -> Callable[[str], str]:
 def make_files() -> Callable[[str], dict[str, bytes]]:
     """Make the files of a version's bundle."""
     return bundle_files
+
+
+class CaliforniaModel(NamedTuple):
+    """A small model of all training rows, and the rows of both sides."""
+
+    bundle: Bundle
+    train: Rows
+    holdout: Rows
+
+    @property
+    def all_rows(self) -> Rows:
+        """What a service for all of California is asked for."""
+        return Rows(*(np.concatenate(pair) for pair in zip(self.train, self.holdout, strict=True)))
+
+
+@pytest.fixture(scope="session")
+def california(housing_frame: pd.DataFrame) -> CaliforniaModel:
+    """A small model of all training rows: its neighbour statistics are those of any size."""
+    train_frame, holdout, _ = split(housing_frame, SplitConfig())
+    rows = Rows.of(train_frame)
+    trained = train(
+        *rows,
+        FeatureParameters(imputer="median", clusters=0),
+        "histogram_gradient_boosting",
+        {"max_iter": 100, "learning_rate": 0.1},
+        TrainingConfig(folds=3),
+        Provenance(data_digest="d" * 64, rows=len(rows.raw), synthetic=False),
+    )
+    return CaliforniaModel(trained.bundle, rows, Rows.of(holdout))
