@@ -30,10 +30,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def housing_archive() -> Path:
-    """The real housing.tgz: HOUSING_DATA_URL where it is a path, or beside the project."""
-    archive = Path(os.environ.get("HOUSING_DATA_URL", SHARED_ARCHIVE))
-    assert archive.is_file(), f"the tests need the real data: {archive} is no file"
+def housing_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real housing.tgz: a copy of HOUSING_DATA_URL, in any form, or the one beside it all."""
+    from housing_ml.data.source import PUBLIC_DATA_SHA256, read_source  # noqa: PLC0415
+
+    address = os.environ.get("HOUSING_DATA_URL") or str(SHARED_ARCHIVE)
+    archive = tmp_path_factory.mktemp("data") / "housing.tgz"
+    archive.write_bytes(read_source(address, PUBLIC_DATA_SHA256))
     return archive
 
 

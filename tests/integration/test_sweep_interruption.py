@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,9 +13,10 @@ import pytest
 
 from housing_ml.modelling.sweep.study import ask, open_study
 from housing_ml.records.sweep import SweepResult
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 _SCRIPT = """
@@ -67,7 +67,7 @@ class Scene(NamedTuple):
 
     def go(self, processes: int) -> None:
         """Let the started processes search, when all of them are ready."""
-        wait_until(lambda: len(list(self.folder.glob("ready-*"))) == processes)
+        until(lambda: len(list(self.folder.glob("ready-*"))) == processes)
         (self.folder / "go").touch()
 
     def lines(self, name: str) -> list[Line]:
@@ -89,13 +89,6 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
             process.kill()
 
 
-def wait_until(true: Callable[[], object]) -> None:
-    give_up = time.monotonic() + PATIENT
-    while not true():
-        assert time.monotonic() < give_up, "it took too long"
-        time.sleep(0.05)
-
-
 def result_of(process: subprocess.Popen[str]) -> SweepResult:
     output, _ = process.communicate(timeout=PATIENT)
     return SweepResult.model_validate_json(output.splitlines()[-1])
@@ -113,11 +106,11 @@ def test_a_killed_sweep_goes_on_and_its_workers_end_with_it(scene: Scene, tmp_pa
     storage = f"sqlite:///{tmp_path}/sweep.db"
     sweep = scene.start(storage, workers=2, seconds=0.5)
     scene.go(1)
-    wait_until(lambda: len(scene.lines("ended")) >= 3)
+    until(lambda: len(scene.lines("ended")) >= 3)
     sweep.kill()
     sweep.communicate()
     workers = {line.process for line in scene.lines("log")}
-    wait_until(lambda: all(map(is_gone, workers)))
+    until(lambda: all(map(is_gone, workers)))
 
     result = result_of(scene.start(storage, workers=2, seconds=0))
 
@@ -134,7 +127,7 @@ def test_a_killed_sweep_goes_on_and_its_workers_end_with_it(scene: Scene, tmp_pa
 def test_a_killed_worker_is_replaced_and_its_trial_tried_again(scene: Scene) -> None:
     sweep = scene.start("sqlite:///sweep.db", workers=2, seconds=0.3)
     scene.go(1)
-    wait_until(lambda: scene.lines("log"))
+    until(lambda: scene.lines("log"))
     os.kill(scene.lines("log")[0].process, signal.SIGKILL)
 
     result = result_of(sweep)
@@ -149,7 +142,7 @@ def test_machines_that_share_a_database_take_over_what_another_one_left(
 ) -> None:
     one, other = (scene.start(postgresql, workers=1, seconds=0.4) for _ in range(2))
     scene.go(2)
-    wait_until(lambda: len({line.process for line in scene.lines("ended")}) == 2)
+    until(lambda: len({line.process for line in scene.lines("ended")}) == 2)
     one.kill()
     one.communicate()
 

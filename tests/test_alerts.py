@@ -15,7 +15,7 @@ import yaml
 
 from serve.metrics import Metrics
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 PROMETHEUS = ROOT / "deployments" / "prometheus"
 RULES = yaml.safe_load((PROMETHEUS / "housing.rules.yml").read_text())
 DASHBOARD = json.loads((ROOT / "deployments/grafana/dashboards/housing.json").read_text())

@@ -80,11 +80,6 @@ def test_contributions_and_the_base_price_sum_to_the_prediction(
     assert len({tuple(found["contributions"].items()) for found in explanations}) == 10
 
 
-def test_an_explanation_keeps_its_budget(service: Service, instances: list[dict[str, Any]]) -> None:
-    answer = service.client.post("/api/v1/explain", json={"instances": instances[:10]})
-    assert answer.elapsed.total_seconds() < 2
-
-
 def test_the_model_tells_what_it_is_and_where_it_came_from(
     service: Service, models: Models
 ) -> None:

@@ -14,14 +14,14 @@ from housing_ml.data.contract import CATEGORY, COLUMNS, to_matrix
 from housing_ml.monitoring.analysis import analyse
 from housing_ml.monitoring.distances import psi
 from housing_ml.monitoring.evidently_page import evidently_page, rows
-from tests.housing_ml.test_monitoring_analysis import CONFIG, FIRST, World, data, inflated
+from tests.housing_ml.monitoring.test_analysis import CONFIG, FIRST, World, data, inflated
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
 
-    from tests.housing_ml.test_monitoring_analysis import Data
+    from tests.housing_ml.monitoring.test_analysis import Data
 
 __all__ = ["data"]
 

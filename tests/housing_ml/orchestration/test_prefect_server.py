@@ -7,7 +7,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ import pytest
 from prefect.settings import PREFECT_SERVER_DATABASE_CONNECTION_URL, temporary_settings
 
 from housing_ml.orchestration.prefect_server import ServerError, ephemeral_server
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,10 +97,7 @@ def test_the_server_ends_with_its_program_though_that_is_killed(database: Path) 
     assert answers(url)
     program.send_signal(signal.SIGKILL)
     program.communicate(timeout=60)
-    give_up = time.monotonic() + 20
-    while answers(url):
-        assert time.monotonic() < give_up
-        time.sleep(0.1)
+    until(lambda: not answers(url))
 
 
 def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:

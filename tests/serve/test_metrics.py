@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import pytest
 
 from housing_ml.bundle.model import MODEL
 from tests.serve.conftest import Home
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from tests.serve.conftest import Models, Service
 
 DEPLOYMENT = Path(__file__).parents[2] / "deployments" / "prometheus"
-PATIENCE_SECONDS = 30
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("prometheus"), reason="needs Prometheus: apt-get install prometheus"
@@ -77,13 +76,6 @@ def value(client: httpx.Client, query: str) -> float:
 def alerts(client: httpx.Client) -> dict[str, str]:
     """The state of each alert that is not silent."""
     return {item["labels"]["alertname"]: item["state"] for item in ask(client, "alerts")["alerts"]}
-
-
-def until(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < give_up
-        time.sleep(0.2)
 
 
 def test_prometheus_reads_a_service_evaluates_every_rule_and_sees_its_faults(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +11,7 @@ from housing_ml.releases.champion import promote_version
 from housing_ml.releases.channels import history, published, read_channels
 from tests.serve.conftest import Home
 from tests.serve.conftest import Service as RunningService
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,10 +72,7 @@ def test_the_release_before_answers_at_once_and_the_history_says_who_and_why(
     answer = roll_back(service, why="prices are twice too high")
     assert answer.status_code == 200
     assert answer.json()["model_version"] == "1"
-    deadline = time.monotonic() + 10
-    while "version 1 answers" not in service.deep()["dependencies"]["model"]["detail"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: "version 1 answers" in service.deep()["dependencies"]["model"]["detail"])
     event = history(home.releases)[-1]
     assert (event.kind, event.version, event.by) == ("rollback", "1", "ann")
     assert event.reason == "prices are twice too high"

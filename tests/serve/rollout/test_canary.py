@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +13,7 @@ from housing_ml.rollout.routing import to_canary
 from tests.serve.conftest import Home
 from tests.serve.conftest import Service as RunningService
 from tests.serve.faulty_bundles import CHEAP, hanging, raising
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,20 +59,6 @@ def canary(home: Home, service: Service) -> Iterator[Callable[[Bundle, str, floa
 def cheap(models: Models, instances: list[dict[str, Any]]) -> dict[str, Any]:
     """A block group that springs the traps of bad models."""
     return instances[int((models.first.bundle.predict(models.raw) < 0.9 * CHEAP).argmax())]
-
-
-def until(true: Callable[[], object], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not _holds(true):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-
-
-def _holds(true: Callable[[], object]) -> bool:
-    try:
-        return bool(true())
-    except KeyError:
-        return False
 
 
 def seen(home: Home) -> Observation:

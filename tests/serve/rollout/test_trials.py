@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from serve.metrics import Metrics
 from serve.models.loaded_model import LoadedModel
 from serve.rollout.lane import Lane, LaneFullError
 from serve.rollout.trials import Trials
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,10 +66,7 @@ def test_a_bundle_is_let_go_when_its_trials_are_over(
 
     trials.close()
     del bundle, beside, priced
-    deadline = time.monotonic() + 10
-    while gc.collect() >= 0 and held() is not None:
-        assert time.monotonic() < deadline, "something keeps the bundle"
-        time.sleep(0.05)
+    until(lambda: gc.collect() >= 0 and held() is None)
 
 
 def test_a_trial_that_goes_on_is_left_alone_and_a_new_champion_makes_a_new_one(

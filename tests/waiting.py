@@ -1,0 +1,31 @@
+"""One wait for what another thread or process does: as long as it takes, within reason."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PATIENCE_SECONDS = 60.0
+"""Long enough for the slowest machine: a wait that ends in time costs only what it took."""
+
+
+def until(true: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
+    """Return as soon as `true` holds; what is not there yet (KeyError) does not.
+
+    Raises:
+        AssertionError: when it does not within `seconds`.
+    """
+    give_up = time.monotonic() + seconds
+    while not _holds(true):
+        assert time.monotonic() < give_up, f"it did not happen in {seconds} seconds"
+        time.sleep(0.05)
+
+
+def _holds(true: Callable[[], object]) -> bool:
+    try:
+        return bool(true())
+    except KeyError:
+        return False
