@@ -21,7 +21,7 @@ from benchmarks import load
 from benchmarks.champions import body, promote, publish, train_bundle
 from benchmarks.serving import service
 from housing_ml.data.synthetic import generate
-from housing_ml.releases.channels import published
+from housing_ml.releases.channels import record_release
 from housing_ml.rollout.canary import start_canary, start_shadow, stop
 from housing_ml.storage.versioned import LocalReleases
 
@@ -71,7 +71,7 @@ def main() -> None:
         found = [publish(home, bundle, str(bundle.manifest.seed)) for bundle in bundles]
         releases = LocalReleases(home / "storage" / "releases")
         for release in found:
-            published(releases, release)
+            record_release(releases, release)
         promote(home, found[0])
         request = load.post("/api/v1/predict", body(frame, 1))
         with service(home) as server:

@@ -11,8 +11,9 @@ from housing_ml.config.retrain import RetrainConfig
 from housing_ml.orchestration.runs import result_storage, run_stage, session
 from housing_ml.records.retrain import RegisteredVersion, RetrainResult, Stages
 from housing_ml.registry.models import holds
-from housing_ml.releases.champion import circumstances, is_champion
+from housing_ml.releases.champion import is_champion
 from housing_ml.releases.channels import open_releases, read_channels
+from housing_ml.releases.circumstances import circumstances
 from housing_ml.releases.promotion import repair
 from housing_ml.settings import Settings
 

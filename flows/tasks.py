@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from housing_ml.bundle.model import Bundle
     from housing_ml.config.data import DataConfig, SplitConfig
     from housing_ml.config.gate import GateConfig
     from housing_ml.config.modelling import (
@@ -227,12 +226,13 @@ def evaluation(
     trained: TrainingResult, holdout: DatasetRef, config: EvaluationConfig
 ) -> EvaluationResult:
     """Judge the model on the holdout, which nothing before has seen."""
+    from housing_ml.bundle.stored import load_stored
     from housing_ml.modelling.evaluation import evaluate, permutation_importance
     from housing_ml.reporting import figures as plots
 
     store = open_store(Settings())
     raw, actual = _labelled(store, holdout)
-    bundle = load(store, trained.bundle)
+    bundle = load_stored(store, trained.bundle)
     prediction = bundle.predict_matrix(raw)
     result = evaluate(raw, actual, prediction, config)
     importances = permutation_importance(
@@ -277,12 +277,11 @@ def gate(
 def registration(stages: Stages, config: RetrainConfig) -> RegisteredVersion:
     """Register the model in MLflow with all that led to it; the same content registers once."""
     from housing_ml.registry.models import register
-    from housing_ml.registry.registration import holdout_metrics
     from housing_ml.registry.wandb_record import track_retrain
 
     settings = Settings()
     registered = register(stages, config, open_store(settings), settings)
-    problem = track_retrain(stages, config, holdout_metrics(stages), settings)
+    problem = track_retrain(stages, config, stages.evaluation.told().metrics, settings)
     if problem:
         get_run_logger().warning(problem)
     return registered
@@ -351,18 +350,6 @@ def _at_hand(store: Store, ref: ArtifactRef, path: Path) -> bytes:
     return content
 
 
-def load(store: Store, ref: BundleRef) -> Bundle:
-    """Return the stored bundle, which has proved itself.
-
-    Raises:
-        BundleError: when it does not repeat its golden rows.
-        StorageError: when a file of it is missing or damaged.
-    """
-    from housing_ml.bundle.model import Bundle
-
-    return Bundle({name: store.get_bytes(file) for name, file in ref.files.items()})
-
-
 def _rival_prices(
     store: Store, evaluated: EvaluationResult, holdout: DatasetRef, rival: Baseline | None
 ) -> NDArray[np.float64] | None:
@@ -381,10 +368,11 @@ def _skew(store: Store, trained: TrainingResult, raw: Matrix, price: NDArray[np.
     """Return the largest relative difference between the bundle's and the pipeline's prices."""
     import numpy as np
 
+    from housing_ml.bundle.stored import load_stored
     from housing_ml.modelling.pipeline_file import pipeline_from_bytes
 
     pipeline = pipeline_from_bytes(store.get_bytes(trained.pipeline))
-    limits = load(store, trained.bundle).manifest.price_range
+    limits = load_stored(store, trained.bundle).manifest.price_range
     expected = np.clip(pipeline.predict(raw), limits.minimum, limits.maximum)
     return float(np.max(np.abs(price - expected) / expected))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,89 +59,48 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._observers: dict[tuple[str, int], Histogram] = {}
         self._counters: dict[tuple[str, str, int], Counter] = {}
-        self.latency = Histogram(
-            "housing_request_seconds",
-            "Time to answer.",
-            ["route", "status"],
-            buckets=_LATENCY_BUCKETS,
-            registry=self.registry,
-        )
-        self.predictions = Counter(
-            "housing_predictions",
-            "Block groups priced, by the upper bound of the price's bin in dollars.",
-            ["version", "channel", "price"],
-            registry=self.registry,
-        )
-        self.validation_errors = Counter(
-            "housing_validation_errors",
-            "Offending fields of requests.",
-            ["field"],
-            registry=self.registry,
-        )
-        self.reloads = Counter(
-            "housing_model_reloads",
-            "Attempts to load a new version.",
-            ["outcome"],
-            registry=self.registry,
-        )
-        self.model = Gauge(
-            "housing_model_info",
-            "1 for the version that answers.",
-            ["version", "channel"],
-            registry=self.registry,
-            multiprocess_mode="livemax",
-        )
-        self.trials = Counter(
-            "housing_trial_requests",
-            "What became of requests to a canary, and of rows for a shadow.",
-            ["version", "channel", "outcome"],
-            registry=self.registry,
-        )
-        self.shadow_seconds = Histogram(
-            "housing_shadow_seconds",
-            "Time of a shadow to price a batch.",
-            ["version"],
-            buckets=_LATENCY_BUCKETS,
-            registry=self.registry,
-        )
+        counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
+        times = partial(Histogram, buckets=_LATENCY_BUCKETS, registry=self.registry)
+        version, trial = ["version", "channel"], ["version", "channel", "outcome"]
+
+        self.latency = times("housing_request_seconds", "Time to answer.", ["route", "status"])
+        about = "Block groups priced, by the upper bound of the price's bin in dollars."
+        self.predictions = counter("housing_predictions", about, [*version, "price"])
+        about = "Offending fields of requests."
+        self.validation_errors = counter("housing_validation_errors", about, ["field"])
+
+        about = "Attempts to load a new version."
+        self.reloads = counter("housing_model_reloads", about, ["outcome"])
+        about = "1 for the version that answers."
+        self.model = gauge("housing_model_info", about, version, multiprocess_mode="livemax")
+
+        about = "What became of requests to a canary, and of rows for a shadow."
+        self.trials = counter("housing_trial_requests", about, trial)
+        about = "Time of a shadow to price a batch."
+        self.shadow_seconds = times("housing_shadow_seconds", about, ["version"])
+        about = "A shadow's price, divided by the one that was answered."
         self.shadow_ratio = Histogram(
             "housing_shadow_price_ratio",
-            "A shadow's price, divided by the one that was answered.",
+            about,
             ["version"],
             buckets=_RATIO_BUCKETS,
             registry=self.registry,
         )
-        self.source_failures = Counter(
-            "housing_source_failures",
-            "Calls of a source or a storage that failed.",
-            ["source"],
-            registry=self.registry,
+
+        about = "Calls of a source or a storage that failed."
+        self.source_failures = counter("housing_source_failures", about, ["source"])
+        about = "1 while a source or a storage is left alone because it failed."
+        self.source_open = gauge(
+            "housing_source_open", about, ["source"], multiprocess_mode="livemax"
         )
-        self.source_open = Gauge(
-            "housing_source_open",
-            "1 while a source or a storage is left alone because it failed.",
-            ["source"],
-            registry=self.registry,
-            multiprocess_mode="livemax",
-        )
-        self.log_lost = Counter(
-            "housing_predictions_not_logged",
-            "Predictions that the log does not hold.",
-            ["reason"],
-            registry=self.registry,
-        )
-        self.log_shipments = Counter(
-            "housing_log_shipments",
-            "Segments moved to storage.",
-            ["outcome"],
-            registry=self.registry,
-        )
-        self.log_depth = Gauge(
-            "housing_log_queue_depth",
-            "Predictions that wait to be logged.",
-            registry=self.registry,
-            multiprocess_mode="livesum",
-        )
+
+        about = "Predictions that the log does not hold."
+        self.log_lost = counter("housing_predictions_not_logged", about, ["reason"])
+        about = "Segments moved to storage."
+        self.log_shipments = counter("housing_log_shipments", about, ["outcome"])
+        about = "Predictions that wait to be logged."
+        self.log_depth = gauge("housing_log_queue_depth", about, multiprocess_mode="livesum")
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Count one answer and its time."""

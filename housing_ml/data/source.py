@@ -19,14 +19,11 @@ import stamina
 from housing_ml.errors import HousingError
 
 if TYPE_CHECKING:
-    from housing_ml.config.data import DataConfig
-
-
-if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from gzip import GzipFile
     from typing import IO
 
+    from housing_ml.config.data import DataConfig
     from housing_ml.settings import Settings
 
 

@@ -7,25 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from housing_ml.gate import model_rules as gate_rules
-from housing_ml.gate import service_rules as gate_service_rules
-from housing_ml.gate import slice_rules as gate_slice_rules
-from housing_ml.gate.records import Champion, GateEvidence, Rule
-from housing_ml.records.gate import Check, CodeState, GateDecision, Verdict
+from housing_ml.gate import model_rules, service_rules, slice_rules
+from housing_ml.gate.records import GateEvidence, Rule
+from housing_ml.records.gate import GateDecision
 
 if TYPE_CHECKING:
     from housing_ml.config.gate import GateConfig
 
-__all__ = [
-    "RULES",
-    "Champion",
-    "Check",
-    "CodeState",
-    "GateDecision",
-    "GateEvidence",
-    "Verdict",
-    "decide",
-]
 
 STANDING = "G09"
 """The check that says how the candidate stands to the champion."""
@@ -43,66 +31,66 @@ _PARTS = "Look at the slice's rows; more or newer data of it help most."
 _BEHAVIOUR = "Look at the rows whose price moves most, and at the features that move it."
 
 RULES = (
-    Rule("G01", "RMSE", "Improve the model, or reconsider gate.max_rmse.", gate_rules.rmse),
-    Rule("G02", "R2", "Improve the model, or reconsider gate.min_r2.", gate_rules.r2),
-    Rule("G03", "MAPE", "Improve the model, or reconsider gate.max_mape.", gate_rules.mape),
+    Rule("G01", "RMSE", "Improve the model, or reconsider gate.max_rmse.", model_rules.rmse),
+    Rule("G02", "R2", "Improve the model, or reconsider gate.min_r2.", model_rules.r2),
+    Rule("G03", "MAPE", "Improve the model, or reconsider gate.max_mape.", model_rules.mape),
     Rule(
         "G04",
         "Interval coverage",
         "Look for a shift between the training rows and the holdout: the calibration assumes none.",
-        gate_rules.coverage,
+        model_rules.coverage,
     ),
     Rule(
         "G05",
         "Golden rows",
         "Train again, and see whether the storage is damaged.",
-        gate_rules.golden,
+        model_rules.golden,
     ),
     Rule(
         "G06",
         "No skew",
         "Compare the features and the exported trees with the pipeline on the row that differs.",
-        gate_rules.skew,
+        model_rules.skew,
     ),
-    Rule("G07", "Provenance", "Train on real data: set data.url.", gate_rules.provenance),
+    Rule("G07", "Provenance", "Train on real data: set data.url.", model_rules.provenance),
     Rule(
         "G08",
         "New content",
         "Nothing to do: the model is in service already.",
-        gate_rules.novelty,
+        model_rules.novelty,
     ),
     Rule(
         "G09",
         "Better than the champion",
         "Keep the champion, or bring more data, better features or a longer sweep.",
-        gate_rules.gain,
+        model_rules.gain,
     ),
-    Rule("G10", "Error by slice", _PARTS, gate_slice_rules.slice_error),
-    Rule("G11", "Slices against the champion", _PARTS, gate_slice_rules.slice_loss),
-    Rule("G12", "Coverage by slice", _PARTS, gate_slice_rules.slice_coverage),
-    Rule("G13", "More income, no lower price", _BEHAVIOUR, gate_service_rules.income),
-    Rule("G14", "Small moves on the map", _BEHAVIOUR, gate_service_rules.map_step),
-    Rule("G15", "Order of rows", _BEHAVIOUR, gate_service_rules.row_order),
-    Rule("G16", "Missing bedrooms", _BEHAVIOUR, gate_service_rules.missing_bedrooms),
+    Rule("G10", "Error by slice", _PARTS, slice_rules.slice_error),
+    Rule("G11", "Slices against the champion", _PARTS, slice_rules.slice_loss),
+    Rule("G12", "Coverage by slice", _PARTS, slice_rules.slice_coverage),
+    Rule("G13", "More income, no lower price", _BEHAVIOUR, service_rules.income),
+    Rule("G14", "Small moves on the map", _BEHAVIOUR, service_rules.map_step),
+    Rule("G15", "Order of rows", _BEHAVIOUR, service_rules.row_order),
+    Rule("G16", "Missing bedrooms", _BEHAVIOUR, service_rules.missing_bedrooms),
     Rule(
         "G17",
         "Latency",
         "Choose fewer or smaller trees, or measure again on a quiet machine.",
-        gate_service_rules.latency,
+        service_rules.latency,
     ),
-    Rule("G18", "Bundle size", "Choose fewer or smaller trees.", gate_service_rules.size),
+    Rule("G18", "Bundle size", "Choose fewer or smaller trees.", service_rules.size),
     Rule(
         "G19",
         "Committed and locked",
         "Commit the changes, type `make install`, and train again.",
-        gate_service_rules.code,
+        service_rules.code,
     ),
     Rule(
         "G20",
         "Not rolled back",
         "Train on other data or with another config, or type `housing rollback --to` to take the "
         "model back into service.",
-        gate_service_rules.withdrawn,
+        service_rules.withdrawn,
     ),
 )
 """Every rule in the order of its code."""

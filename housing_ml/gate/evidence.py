@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from housing_ml.bundle.manifest import BundleError
-from housing_ml.bundle.model import Bundle
+from housing_ml.bundle.stored import load_stored
 from housing_ml.data.contract import TARGET, to_matrix
 from housing_ml.gate.behaviour import probe
 from housing_ml.gate.records import Champion, GateEvidence
@@ -101,7 +101,7 @@ def _of_bundle(
 ) -> dict[str, Any]:
     """Return what only the loaded bundle can tell; little when it does not prove itself."""
     try:
-        bundle = Bundle({name: store.get_bytes(file) for name, file in ref.files.items()})
+        bundle = load_stored(store, ref)
     except BundleError:
         return {"golden_replayed": False, "behaviour": None, "cost": None, "slices": ()}
     prediction = bundle.predict_matrix(rows.raw)

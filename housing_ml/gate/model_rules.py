@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from housing_ml.gate.records import Finding
+from housing_ml.gate.records import Finding, at_least, at_most
 
 if TYPE_CHECKING:
     from housing_ml.config.gate import GateConfig
@@ -23,7 +23,7 @@ def rmse(evidence: GateEvidence, config: GateConfig) -> Finding:
         return FOR_REAL_DATA
     value, limit = evidence.evaluation.metrics.rmse, config.max_rmse
     reason = f"RMSE is {value:,.0f} $, and may be {limit:,.0f} $ at most"
-    found = Finding(value <= limit, reason, value, limit)
+    found = at_most(value, limit, reason)
     champion = _scored(evidence)
     return found if champion is None else _unless(value < champion.rmse, found)
 
@@ -33,7 +33,7 @@ def r2(evidence: GateEvidence, config: GateConfig) -> Finding:
     if evidence.synthetic:
         return FOR_REAL_DATA
     value, limit = evidence.evaluation.metrics.r2, config.min_r2
-    found = Finding(value >= limit, f"R2 is {value:.3f}, and needs {limit:.3f}", value, limit)
+    found = at_least(value, limit, f"R2 is {value:.3f}, and needs {limit:.3f}")
     champion = _scored(evidence)
     return found if champion is None else _unless(value > champion.r2, found)
 
@@ -44,7 +44,7 @@ def mape(evidence: GateEvidence, config: GateConfig) -> Finding:
         return FOR_REAL_DATA
     value, limit = evidence.evaluation.metrics.mape, config.max_mape
     reason = f"MAPE is {value:.2%}, and may be {limit:.2%} at most"
-    found = Finding(value <= limit, reason, value, limit)
+    found = at_most(value, limit, reason)
     champion = _scored(evidence)
     return found if champion is None else _unless(value < champion.mape, found)
 
@@ -57,7 +57,7 @@ def coverage(evidence: GateEvidence, config: GateConfig) -> Finding:
         f"intervals hold {evidence.evaluation.coverage:.1%} of the prices, which may differ from "
         f"{evidence.interval_level:.1%} by {limit:.1%} at most"
     )
-    return Finding(value <= limit, reason, value, limit)
+    return at_most(value, limit, reason)
 
 
 def golden(evidence: GateEvidence, _: GateConfig) -> Finding:
@@ -74,7 +74,7 @@ def skew(evidence: GateEvidence, _: GateConfig) -> Finding:
         f"bundle and pipeline differ by {evidence.skew:.1e} of a price, "
         f"and may by {MAX_SKEW:.0e} at most"
     )
-    return Finding(evidence.skew <= MAX_SKEW, reason, evidence.skew, MAX_SKEW)
+    return at_most(evidence.skew, MAX_SKEW, reason)
 
 
 def provenance(evidence: GateEvidence, _: GateConfig) -> Finding:

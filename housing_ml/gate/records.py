@@ -86,3 +86,13 @@ class Rule(NamedTuple):
             reason=found.reason,
             fix=self.fix if found.passed is False else "",
         )
+
+
+def at_most(value: float, limit: float, reason: str) -> Finding:
+    """Return the finding of a value that may be `limit` and no more."""
+    return Finding(value <= limit, reason, value, limit)
+
+
+def at_least(value: float, limit: float, reason: str) -> Finding:
+    """Return the finding of a value that must be `limit` or more."""
+    return Finding(value >= limit, reason, value, limit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from housing_ml.gate.records import Finding
+from housing_ml.gate.records import Finding, at_least, at_most
 
 if TYPE_CHECKING:
     from housing_ml.config.gate import GateConfig
@@ -25,7 +25,7 @@ def income(evidence: GateEvidence, config: GateConfig) -> Finding:
         f"when every income rises, prices change by {value:+.2%} on average, "
         f"and may by {limit:+.2%} at least"
     )
-    return Finding(value >= limit, reason, value, limit)
+    return at_least(value, limit, reason)
 
 
 def map_step(evidence: GateEvidence, config: GateConfig) -> Finding:
@@ -34,7 +34,7 @@ def map_step(evidence: GateEvidence, config: GateConfig) -> Finding:
         return _NO_BUNDLE
     value, limit = evidence.behaviour.map_step, config.max_map_step
     reason = f"100 m on the map are {value:.2%} of the price on average, of {limit:.2%} allowed"
-    return Finding(value <= limit, reason, value, limit)
+    return at_most(value, limit, reason)
 
 
 def row_order(evidence: GateEvidence, _: GateConfig) -> Finding:
@@ -45,7 +45,7 @@ def row_order(evidence: GateEvidence, _: GateConfig) -> Finding:
     reason = (
         f"other neighbours in the request change a price by {value:.0e}, of {limit:.0e} allowed"
     )
-    return Finding(value <= limit, reason, value, limit)
+    return at_most(value, limit, reason)
 
 
 def missing_bedrooms(evidence: GateEvidence, config: GateConfig) -> Finding:
@@ -54,7 +54,7 @@ def missing_bedrooms(evidence: GateEvidence, config: GateConfig) -> Finding:
         return _NO_BUNDLE
     value, limit = evidence.behaviour.missing_bedrooms, config.max_missing_bedrooms
     reason = f"without bedrooms prices move by {value:.2%} on average, of {limit:.2%} allowed"
-    return Finding(value <= limit, reason, value, limit)
+    return at_most(value, limit, reason)
 
 
 def latency(evidence: GateEvidence, config: GateConfig) -> Finding:
@@ -63,7 +63,7 @@ def latency(evidence: GateEvidence, config: GateConfig) -> Finding:
         return _NO_BUNDLE
     value, limit = evidence.cost.microseconds, config.max_microseconds
     reason = f"one row takes {value:,.0f} microseconds, of {limit:,.0f} allowed"
-    return Finding(value <= limit, reason, value, limit)
+    return at_most(value, limit, reason)
 
 
 def size(evidence: GateEvidence, config: GateConfig) -> Finding:
@@ -72,7 +72,7 @@ def size(evidence: GateEvidence, config: GateConfig) -> Finding:
         return _NO_BUNDLE
     value, limit = evidence.cost.bundle_bytes / 1e6, config.max_bundle_megabytes
     reason = f"the bundle has {value:.1f} MB, of {limit:.0f} MB allowed"
-    return Finding(value <= limit, reason, value, limit)
+    return at_most(value, limit, reason)
 
 
 def code(evidence: GateEvidence, _: GateConfig) -> Finding:

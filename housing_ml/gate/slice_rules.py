@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from housing_ml.config.gate import GateConfig
     from housing_ml.gate.records import GateEvidence
-    from housing_ml.gate.slices import Estimate, SliceEvidence
+    from housing_ml.gate.slices import SliceEvidence
+    from housing_ml.modelling.ratio import Ratio
 
 
 def slice_error(evidence: GateEvidence, config: GateConfig) -> Finding:
@@ -112,7 +113,7 @@ def _worst(
     return Finding(not beyond, reason, ranked[0][0], 0.0)
 
 
-def _least(estimate: Estimate, rows: int, level: float) -> float:
+def _least(estimate: Ratio, rows: int, level: float) -> float:
     """Return the lower end of a one-sided interval of Student's t."""
     return float(estimate.value + estimate.error * stdtrit(rows - 1, level))
 

@@ -1,18 +1,19 @@
 """A candidate's errors by slice of the holdout, beside the champion's on the same rows.
 
-Estimates come with standard errors, so that who judges them can choose the confidence by the
+Figures come with standard errors, so that who judges them can choose the confidence by the
 number of slices it looks at.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from housing_ml.modelling.evaluation import parts
+from housing_ml.modelling.ratio import Pair, Ratio, ratio
 from housing_ml.records.evaluation import SliceKind
 
 if TYPE_CHECKING:
@@ -20,13 +21,6 @@ if TYPE_CHECKING:
     from housing_ml.data.contract import Matrix
 
 Vector: TypeAlias = NDArray[np.float64]
-
-
-class Estimate(NamedTuple):
-    """A figure and its standard error."""
-
-    value: float
-    error: float
 
 
 class SliceEvidence(BaseModel):
@@ -37,9 +31,9 @@ class SliceEvidence(BaseModel):
     kind: SliceKind = Field(description="What the rows are divided by.")
     name: str = Field(description="Which part: a category, a city, or a band in dollars.")
     rows: int = Field(ge=1, description="Rows in it.")
-    wmape: Estimate = Field(description="The candidate's.")
+    wmape: Ratio = Field(description="The candidate's.")
     covered: int = Field(ge=0, description="Rows whose price lies inside its interval.")
-    difference: Estimate | None = Field(
+    difference: Ratio | None = Field(
         description="wMAPE of the candidate less the champion's on the rows that both predicted."
     )
     champion: float | None = Field(description="wMAPE of the champion on those.")
@@ -71,7 +65,7 @@ def compare_slices(
                 kind=kind,
                 name=name,
                 rows=int(rows.sum()),
-                wmape=ratio(errors[rows], actual[rows]),
+                wmape=ratio(Pair.of(errors[rows], actual[rows]), int(rows.sum())),
                 covered=int(covered[rows].sum()),
                 difference=difference,
                 champion=beaten,
@@ -80,23 +74,10 @@ def compare_slices(
     return tuple(found)
 
 
-def ratio(numerator: Vector, denominator: Vector) -> Estimate:
-    """Return sum over sum with its standard error by the delta method, both of shape (rows,).
-
-    Cochran, Sampling Techniques, 1977, section 2.11; one row alone tells no error: infinite
-    is not a number that JSON knows, so it is the figure itself.
-    """
-    total, count = denominator.sum(), len(denominator)
-    value = float(numerator.sum() / total)
-    if count < 2:
-        return Estimate(value, abs(value))
-    deviation = np.std(numerator - value * denominator, ddof=1)
-    return Estimate(value, float(np.sqrt(count) * deviation / total))
-
-
-def _against(errors: Vector, rival: Vector, actual: Vector) -> tuple[Estimate | None, float | None]:
+def _against(errors: Vector, rival: Vector, actual: Vector) -> tuple[Ratio | None, float | None]:
     both = np.isfinite(rival)
     if not both.any():
         return None, None
-    difference = ratio(errors[both] - rival[both], actual[both])
+    sums = Pair.of(errors[both] - rival[both], actual[both])
+    difference = ratio(sums, int(both.sum()))
     return difference, float(rival[both].sum() / actual[both].sum())

@@ -12,9 +12,7 @@ import numpy as np
 from sklearn.model_selection import KFold
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from housing_ml.features import HousingFeatures
-from housing_ml.modelling.imputers import imputer
-from housing_ml.modelling.models import build_pipeline, predict_in_one_thread
+from housing_ml.modelling.models import build_pipeline, features_for, predict_in_one_thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,11 +52,7 @@ def make_folds(
     """Fit the features on each fold's training rows, and transform both sides with them."""
     made = []
     for inside, outside in splitter(folds, seed).split(raw):
-        fitted = HousingFeatures(
-            imputer=imputer(features.imputer),
-            clusters=features.clusters,
-            random_state=features.seed,
-        )
+        fitted = features_for(features)
         train = np.asarray(fitted.fit_transform(raw[inside], y[inside]))
         validation = np.asarray(fitted.transform(raw[outside]))
         made.append(Fold(train, y[inside], validation, y[outside]))

@@ -96,6 +96,15 @@ def predict_in_one_thread(fitted: Pipeline) -> None:
         fitted["model"].set_params(n_jobs=1)
 
 
+def features_for(parameters: FeatureParameters) -> HousingFeatures:
+    """Return the unfitted features of the chosen parameters: of each fold, and of the model."""
+    return HousingFeatures(
+        imputer=imputer(parameters.imputer),
+        clusters=parameters.clusters,
+        random_state=parameters.seed,
+    )
+
+
 def build_pipeline(
     features: FeatureParameters, model: ModelName, parameters: Parameters, seed: int
 ) -> Pipeline:
@@ -104,16 +113,7 @@ def build_pipeline(
     Its steps are "features", "scale" for the linear models only, and "model". Fitting refits the
     features too, so that cross-validation of the pipeline never sees the rows it validates on.
     """
-    steps: list[tuple[str, Any]] = [
-        (
-            "features",
-            HousingFeatures(
-                imputer=imputer(features.imputer),
-                clusters=features.clusters,
-                random_state=features.seed,
-            ),
-        )
-    ]
+    steps: list[tuple[str, Any]] = [("features", features_for(features))]
     if model in _LINEAR:
         steps.append(("scale", StandardScaler()))
     steps.append(("model", estimator(model, parameters, seed)))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from scipy.special import ndtri
+
+if TYPE_CHECKING:
+    from housing_ml.modelling.ratio import Ratio
 
 
 class Estimate(NamedTuple):
@@ -41,22 +44,6 @@ def mean(total: float, squares: float, rows: int, z: float) -> Estimate:
     return Estimate(value, value - half, value + half)
 
 
-class Pair(NamedTuple):
-    """Sums over rows of a numerator x and a denominator y: x, y, x * x, x * y, y * y."""
-
-    x: float
-    y: float
-    xx: float
-    xy: float
-    yy: float
-
-
-def ratio(sums: Pair, rows: int, z: float) -> Estimate:
-    """Return sum x / sum y with its interval by linearisation; needs two rows or more.
-
-    Source: Cochran, Sampling Techniques, 1977, section 6.4.
-    """
-    value = sums.x / sums.y
-    residual = max(0.0, sums.xx - 2 * value * sums.xy + value**2 * sums.yy) / (rows - 1)
-    half = z * math.sqrt(residual * rows) / abs(sums.y)
-    return Estimate(value, value - half, value + half)
+def around(found: Ratio, z: float) -> Estimate:
+    """Return a ratio with its interval; needs two rows or more behind it."""
+    return Estimate(found.value, found.value - z * found.error, found.value + z * found.error)

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from housing_ml.modelling.ratio import Pair, ratio
 from housing_ml.monitoring.foreseen import Spreads, foreseen
-from housing_ml.monitoring.intervals import Estimate, Pair, mean, normal_quantile, ratio, share
+from housing_ml.monitoring.intervals import Estimate, around, mean, normal_quantile, share
 from housing_ml.records.base import Record
 
 if TYPE_CHECKING:
@@ -204,8 +205,8 @@ def _estimates(total: Sums, z: float) -> Estimates:
     signed = Pair(total.signed, total.actual, total.error_squared, total.signed_actual, squares)
     return Estimates(
         mape=mean(total.share, total.share_squared, rows, z),
-        wmape=ratio(error, rows, z),
+        wmape=around(ratio(error, rows), z),
         within_10=share(total.within_10, rows, z),
-        bias=ratio(signed, rows, z),
+        bias=around(ratio(signed, rows), z),
         coverage=share(total.covered, rows, z),
     )

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from pydantic import BaseModel, ConfigDict
+
+
+class Told(NamedTuple):
+    """What a stage tells of itself beside its config: what it chose or read, and its figures."""
+
+    parameters: dict[str, Any]
+    metrics: dict[str, float]
 
 
 class Record(BaseModel):

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from housing_ml.records.base import Record
+from housing_ml.records.base import Record, Told
 from housing_ml.records.metrics import Interval, Metrics
 from housing_ml.records.refs import ArtifactRef, DatasetRef
 
@@ -65,3 +65,22 @@ class EvaluationResult(Record):
         """Say it for a person."""
         found = self.evaluation.metrics
         return f"RMSE {found.rmse:,.0f} $, R2 {found.r2:.4f}, MAPE {found.mape:.2%}"
+
+    def told(self) -> Told:
+        """Tell the figures on the holdout, with the ends of their intervals."""
+        found = self.evaluation
+        ends = {
+            f"{name}_{end}": value
+            for name, interval in found.intervals.items()
+            for end, value in interval._asdict().items()
+        }
+        return Told(
+            {},
+            {
+                **found.metrics.model_dump(),
+                **ends,
+                "coverage": found.coverage,
+                "mean_width": found.mean_width,
+                "skew": self.skew,
+            },
+        )

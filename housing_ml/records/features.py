@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from housing_ml.config.choices import FeatureParameters
-from housing_ml.records.base import Record
+from housing_ml.records.base import Record, Told
 from housing_ml.records.refs import ArtifactRef
 
 
@@ -37,3 +37,10 @@ class FeaturesResult(Record):
     def __str__(self) -> str:
         """Say it for a person."""
         return f"{self.report.chosen} clusters"
+
+    def told(self) -> Told:
+        """Tell the best number of clusters, and the wMAPE with each."""
+        scores = {
+            f"cv_wmape_{score.clusters}_clusters": score.cv_wmape for score in self.report.scores
+        }
+        return Told({"chosen": self.report.chosen}, scores)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from housing_ml.config.choices import ImputerName
-from housing_ml.records.base import Record
+from housing_ml.records.base import Record, Told
 from housing_ml.records.refs import ArtifactRef
 
 
@@ -33,3 +33,8 @@ class ImputationResult(Record):
     def __str__(self) -> str:
         """Say it for a person."""
         return f"{self.report.chosen} is best"
+
+    def told(self) -> Told:
+        """Tell the best imputer, and each one's RMSE in bedrooms."""
+        scores = {f"rmse_{score.name}": score.rmse for score in self.report.scores}
+        return Told({"chosen": self.report.chosen}, scores)

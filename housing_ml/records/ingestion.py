@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from housing_ml.records.base import Record
+from housing_ml.records.base import Record, Told
 from housing_ml.records.refs import DatasetRef
 
 
@@ -32,6 +32,17 @@ class IngestResult(Record):
         quarantined = self.quarantine.rows if self.quarantine else 0
         kind = "synthetic rows" if self.synthetic else "rows"
         return f"{self.data.rows:,} {kind}, {quarantined:,} quarantined"
+
+    def told(self) -> Told:
+        """Tell the source, and how many rows it gave."""
+        return Told(
+            {"source": self.source, "source_sha256": self.source_sha256},
+            {
+                "rows": self.data.rows,
+                "quarantined": self.quarantine.rows if self.quarantine else 0,
+                "repeated": self.repeated_rows,
+            },
+        )
 
 
 class MergeResult(Record):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from housing_ml.config.choices import ModelName, Parameters
-from housing_ml.records.base import Record
+from housing_ml.records.base import Record, Told
 from housing_ml.records.metrics import Metrics
 from housing_ml.records.refs import ArtifactRef
 
@@ -43,3 +43,9 @@ class SelectionResult(Record):
         """Say it for a person."""
         wmape = self.report.candidates[0].validation.wmape
         return f"{self.report.winner} wins with CV wMAPE {wmape:.2%}"
+
+    def told(self) -> Told:
+        """Tell the winner, and the wMAPE of each model with its best parameters."""
+        ranked = reversed(self.report.candidates)
+        scores = {f"cv_wmape_{score.model}": score.validation.wmape for score in ranked}
+        return Told({"winner": self.report.winner}, scores)

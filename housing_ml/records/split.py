@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from housing_ml.records.base import Record
+from housing_ml.records.base import Record, Told
 from housing_ml.records.refs import DatasetRef
 
 
@@ -40,3 +40,8 @@ class SplitResult(Record):
     def __str__(self) -> str:
         """Say it for a person."""
         return f"{self.train.rows:,} training rows, {self.holdout.rows:,} held out"
+
+    def told(self) -> Told:
+        """Tell how many rows are on either side."""
+        sides = self.report
+        return Told({}, {"train_rows": sides.train_rows, "holdout_rows": sides.holdout_rows})

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from housing_ml.config.choices import ModelName, Parameters
-from housing_ml.records.base import Record
+from housing_ml.records.base import Record, Told
 from housing_ml.records.refs import ArtifactRef
 
 TrialOutcome = Literal["complete", "pruned", "failed"]
@@ -59,3 +59,9 @@ class SweepOutcome(Record):
             if self.result.best_wmape
             else "no trials"
         )
+
+    def told(self) -> Told:
+        """Tell the best parameters, their wMAPE, and the number of trials."""
+        best = self.result.best_wmape
+        scores = {} if best is None else {"best_cv_wmape": best}
+        return Told(self.result.best_parameters, {"trials": len(self.result.trials)} | scores)

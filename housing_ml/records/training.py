@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from housing_ml.records.base import Record
+from housing_ml.records.base import Record, Told
 from housing_ml.records.refs import ArtifactRef
 
 
@@ -30,3 +30,7 @@ class TrainingResult(Record):
     def __str__(self) -> str:
         """Say it for a person."""
         return f"bundle {self.bundle.digest[:12]}"
+
+    def told(self) -> Told:
+        """Tell the number of rows."""
+        return Told({}, {"rows": self.bundle.rows})

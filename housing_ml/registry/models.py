@@ -205,9 +205,9 @@ def _log(
     ) as run:
         mlflow.set_tags(_tags(stages, settings))
         mlflow.log_params(stages.sweep.result.best_parameters)
-        mlflow.log_metrics(registration.holdout_metrics(stages))
+        mlflow.log_metrics(stages.evaluation.told().metrics)
         _log_inputs(stages, store)
-        for stage in registration.stage_runs(stages, config):
+        for stage in registration.nested_runs(stages, config):
             with mlflow.start_run(run_name=stage.name, experiment_id=experiment, nested=True):
                 mlflow.log_params(stage.parameters)
                 mlflow.log_metrics(stage.metrics)

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from housing_ml.config.base import Config
     from housing_ml.config.retrain import RetrainConfig
-    from housing_ml.records.metrics import Metrics
+    from housing_ml.records.base import Told
     from housing_ml.records.retrain import Stages
     from housing_ml.records.training import BundleRef
 
 
-class StageRun(NamedTuple):
+class Telling(Protocol):
+    """The record of a stage, which tells of itself."""
+
+    def told(self) -> Told:
+        """Tell what the stage chose and measured."""
+        ...
+
+
+class NestedRun(NamedTuple):
     """One stage as a nested run: what it was told and what it measured."""
 
     name: str
@@ -23,68 +32,22 @@ class StageRun(NamedTuple):
     metrics: dict[str, float]
 
 
-def stage_runs(stages: Stages, config: RetrainConfig) -> list[StageRun]:
+def nested_runs(stages: Stages, config: RetrainConfig) -> list[NestedRun]:
     """Return the stages in the order they ran."""
-    raw, sides = stages.ingestion, stages.split.report
-    imputers, clusters = stages.imputation.report, stages.features.report
-    models, sweep = stages.selection.report, stages.sweep.result
-    quarantined = raw.quarantine.rows if raw.quarantine else 0
+    told: dict[str, tuple[Config, Telling]] = {
+        "ingestion": (config.data, stages.ingestion),
+        "split": (config.split, stages.split),
+        "imputation": (config.imputation, stages.imputation),
+        "features": (config.features, stages.features),
+        "selection": (config.selection, stages.selection),
+        "sweep": (config.sweep, stages.sweep),
+        "training": (config.training, stages.training),
+        "evaluation": (config.evaluation, stages.evaluation),
+    }
     return [
-        StageRun(
-            "ingestion",
-            {"source": raw.source, "source_sha256": raw.source_sha256, **_flat(config.data)},
-            {"rows": raw.data.rows, "quarantined": quarantined, "repeated": raw.repeated_rows},
-        ),
-        StageRun(
-            "split",
-            _flat(config.split),
-            {"train_rows": sides.train_rows, "holdout_rows": sides.holdout_rows},
-        ),
-        StageRun(
-            "imputation",
-            _flat(config.imputation) | {"chosen": imputers.chosen},
-            {f"rmse_{score.name}": score.rmse for score in imputers.scores},
-        ),
-        StageRun(
-            "features",
-            _flat(config.features) | {"chosen": clusters.chosen},
-            {f"cv_wmape_{score.clusters}_clusters": score.cv_wmape for score in clusters.scores},
-        ),
-        StageRun(
-            "selection",
-            _flat(config.selection) | {"winner": models.winner},
-            {
-                f"cv_wmape_{score.model}": score.validation.wmape
-                for score in reversed(models.candidates)
-            },
-        ),
-        StageRun(
-            "sweep",
-            _flat(config.sweep) | sweep.best_parameters,
-            {"trials": len(sweep.trials)}
-            | ({} if sweep.best_wmape is None else {"best_cv_wmape": sweep.best_wmape}),
-        ),
-        StageRun("training", _flat(config.training), {"rows": stages.training.bundle.rows}),
-        StageRun("evaluation", _flat(config.evaluation), holdout_metrics(stages)),
+        NestedRun(name, _flat(part) | stage.told().parameters, stage.told().metrics)
+        for name, (part, stage) in told.items()
     ]
-
-
-def holdout_metrics(stages: Stages) -> dict[str, float]:
-    """Return the figures on the holdout by name, with the ends of their intervals."""
-    found = stages.evaluation.evaluation
-    metrics: Metrics = found.metrics
-    ends = {
-        f"{name}_{end}": value
-        for name, interval in found.intervals.items()
-        for end, value in interval._asdict().items()
-    }
-    return {
-        **metrics.model_dump(),
-        **ends,
-        "coverage": found.coverage,
-        "mean_width": found.mean_width,
-        "skew": stages.evaluation.skew,
-    }
 
 
 def tags(

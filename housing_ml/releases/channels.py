@@ -21,40 +21,15 @@ from uuid import uuid4
 import msgspec
 
 from housing_ml.bundle.manifest import BundleError, read_manifest, sha256
-from housing_ml.releases.records import Channel, Channels, Event, Release, TrainingData, now
+from housing_ml.releases.records import Channels, Event, Release, now
 from housing_ml.storage.errors import ConflictError, ReleaseError
-from housing_ml.storage.versioned import LocalReleases, ReleaseStorage, Versioned
+from housing_ml.storage.versioned import LocalReleases, ReleaseStorage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from housing_ml.settings import Settings
 
-__all__ = [
-    "Channel",
-    "Channels",
-    "ConflictError",
-    "Event",
-    "LocalReleases",
-    "Release",
-    "ReleaseError",
-    "ReleaseStorage",
-    "TrainingData",
-    "Versioned",
-    "collect_bundle",
-    "fetch_bundle",
-    "find_release",
-    "history",
-    "is_published",
-    "move_channels",
-    "now",
-    "open_releases",
-    "publish_bundle",
-    "published",
-    "read_channels",
-    "record",
-    "settle",
-]
 
 CHANNELS = "channels.json"
 MANIFEST = "manifest.json"
@@ -168,7 +143,25 @@ def move_channels(
     return moved
 
 
-def record(storage: ReleaseStorage, event: Event) -> None:
+def arranged(
+    current: Mapping[str, Release], changes: Mapping[str, Release | None]
+) -> dict[str, Release]:
+    """Return the channels after `changes`, where None empties one: who stays is decided here alone.
+
+    Whatever changes, the champion stands in no other channel: a canary or a shadow of it has ended,
+    and it is not its own predecessor.
+    """
+    moved = {**current, **changes}
+    champion = moved.get("champion")
+    return {
+        name: release
+        for name, release in moved.items()
+        if release is not None
+        and (name == "champion" or champion is None or release.bundle != champion.bundle)
+    }
+
+
+def record_event(storage: ReleaseStorage, event: Event) -> None:
     """Append an event that moves no channel to the history."""
     storage.write(_event_name(event, uuid4().hex[:8]), msgspec.json.encode(event), if_generation=0)
 
@@ -187,7 +180,7 @@ def history(storage: ReleaseStorage) -> list[Event]:
     return [*events, last] if last and last not in events else events
 
 
-def published(storage: ReleaseStorage, release: Release) -> None:
+def record_release(storage: ReleaseStorage, release: Release) -> None:
     """Note a published release, so that a rollback or a comparison finds it."""
     storage.write(_release_name(release), msgspec.json.encode(release))
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import getpass
 import logging
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from housing_ml.registry.models import RegistryError, set_alias
 from housing_ml.releases.champion import is_champion, take_over
-from housing_ml.releases.channels import open_releases, read_channels, record, settle
+from housing_ml.releases.channels import open_releases, read_channels, record_event, settle
 from housing_ml.releases.publishing import publish
-from housing_ml.releases.records import Event, now
+from housing_ml.releases.records import Event, Kind, Release, event
 from housing_ml.releases.sync import in_step, sync
 from housing_ml.storage.errors import ConflictError
 
@@ -52,9 +52,9 @@ def promote(  # noqa: PLR0913 - what each of the stages before has found
                 "another model became champion since the gate looked: run again to face it"
             )
         release = publish(registered, trained, evaluated, decision, settings)
-        event = _event("promotion", registered, decision)
+        promotion = _decided("promotion", release, decision)
         try:
-            take_over(releases, channels, generation, release, event)
+            take_over(releases, channels, generation, release, promotion)
         except ConflictError:
             if not is_champion(read_channels(releases)[0], trained.bundle.digest):
                 raise  # else a run at the same time has promoted the very same model
@@ -71,8 +71,8 @@ def reject(
 ) -> None:
     """Keep the champion, and publish and record the version as its challenger."""
     releases = open_releases(settings)
-    publish(registered, trained, evaluated, decision, settings)
-    record(releases, _event("rejection", registered, decision))
+    release = publish(registered, trained, evaluated, decision, settings)
+    record_event(releases, _decided("rejection", release, decision))
     set_alias(registered.name, "challenger", registered.version, settings)
     repair(settings)
 
@@ -96,16 +96,11 @@ def repair(settings: Settings) -> None:
         logger.warning("%s", problem)
 
 
-def _event(
-    kind: Literal["promotion", "rejection"], registered: RegisteredVersion, decision: GateDecision
-) -> Event:
-    return Event(
-        kind=kind,
-        version=registered.version,
-        bundle=registered.bundle_digest,
-        at=now(),
+def _decided(kind: Kind, release: Release, decision: GateDecision) -> Event:
+    return event(
+        kind,
+        release,
+        why="; ".join(decision.reasons),
         by=getpass.getuser(),
-        reason="; ".join(decision.reasons),
-        run_id=registered.run_id,
         evidence=decision.model_dump(mode="json"),
     )

@@ -6,7 +6,7 @@ import getpass
 from typing import TYPE_CHECKING
 
 from housing_ml.bundle.signing import sign
-from housing_ml.releases.channels import is_published, open_releases, publish_bundle, published
+from housing_ml.releases.channels import is_published, open_releases, publish_bundle, record_release
 from housing_ml.releases.predictions import predictions_name
 from housing_ml.releases.records import Release, TrainingData, now
 from housing_ml.storage.store import open_store
@@ -43,7 +43,7 @@ def publish(
     releases.write(predictions_name(release.bundle), store.get_bytes(evaluated.predictions))
     publish_bundle(releases, release.bundle, files)
     if decision.promote or not is_published(releases, release):
-        published(releases, release)
+        record_release(releases, release)
     return release
 
 

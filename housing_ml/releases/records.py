@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Channel: TypeAlias = Literal["champion", "previous", "challenger", "canary", "shadow"]
 
@@ -64,6 +67,22 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     run_id: str | None = None
     evidence: dict[str, Any] = {}
+
+
+def event(
+    kind: Kind, release: Release, *, why: str, by: str, evidence: Mapping[str, Any] | None = None
+) -> Event:
+    """Return what was decided about a release just now, and why."""
+    return Event(
+        kind=kind,
+        version=release.version,
+        bundle=release.bundle,
+        at=now(),
+        by=by,
+        reason=why,
+        run_id=release.run_id,
+        evidence=dict(evidence or {}),
+    )
 
 
 class Channels(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from housing_ml.releases.channels import fetch_bundle, find_release, move_channels, read_channels
-from housing_ml.releases.records import Event, now
+from housing_ml.releases.channels import (
+    arranged,
+    fetch_bundle,
+    find_release,
+    move_channels,
+    read_channels,
+)
+from housing_ml.releases.records import event, now
 from housing_ml.storage.errors import ReleaseError
 
 if TYPE_CHECKING:
@@ -47,25 +53,20 @@ def roll_back(storage: ReleaseStorage, to: str | None = None, *, why: str, by: s
     before = _before(storage, channels, restored)
     move_channels(
         storage,
-        lambda current: _moved(current, restored, before),
+        lambda current: arranged(
+            current, {"champion": restored, "previous": before, "canary": None}
+        ),
         if_generation=generation,
-        event=_event(champion, restored, why, by),
+        event=event(
+            "rollback",
+            restored,
+            why=why,
+            by=by,
+            evidence={"from_version": champion.version, "from_bundle": champion.bundle},
+        ),
         withdrawn={**_others(channels.withdrawn, restored.bundle), champion.bundle: why},
     )
     return restored
-
-
-def _event(champion: Release, restored: Release, why: str, by: str) -> Event:
-    return Event(
-        kind="rollback",
-        version=restored.version,
-        bundle=restored.bundle,
-        at=restored.promoted_at,
-        by=by,
-        reason=why,
-        run_id=restored.run_id,
-        evidence={"from_version": champion.version, "from_bundle": champion.bundle},
-    )
 
 
 def _target(
@@ -92,14 +93,6 @@ def _before(storage: ReleaseStorage, channels: Channels, release: Release) -> Re
         return find_release(storage, release.replaced)
     except ReleaseError:
         return None
-
-
-def _moved(
-    current: dict[str, Release], restored: Release, before: Release | None
-) -> dict[str, Release]:
-    gone = {"champion", "previous", "canary"}
-    kept = {name: release for name, release in current.items() if name not in gone}
-    return {**kept, "champion": restored, **({"previous": before} if before else {})}
 
 
 def _others(withdrawn: dict[str, str], bundle: str) -> dict[str, str]:

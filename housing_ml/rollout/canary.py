@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import msgspec
 
 from housing_ml.releases.champion import is_champion, take_over
-from housing_ml.releases.channels import fetch_bundle, find_release, move_channels, read_channels
-from housing_ml.releases.records import Event, now
+from housing_ml.releases.channels import (
+    arranged,
+    fetch_bundle,
+    find_release,
+    move_channels,
+    read_channels,
+)
+from housing_ml.releases.records import event, now
 from housing_ml.storage.errors import ReleaseError
 
 if TYPE_CHECKING:
@@ -96,9 +102,9 @@ def stop(  # noqa: PLR0913 - a person names some, the watch the others
         return None
     move_channels(
         storage,
-        lambda current: {name: item for name, item in current.items() if name != trial},
+        lambda current: arranged(current, {trial: None}),
         if_generation=generation,
-        event=_event(_STOPPED[trial], release, why, by, evidence),
+        event=event(_STOPPED[trial], release, why=why, by=by, evidence=evidence),
         withdrawn={**channels.withdrawn, release.bundle: why} if withdraw else None,
     )
     return release
@@ -130,8 +136,8 @@ def promote_canary(
     if canary is None or bundle not in {None, canary.bundle}:
         raise ReleaseError("there is no canary that could be promoted")
     new = msgspec.structs.replace(canary, promoted_at=now(), promoted_by=by, reason=why)
-    event = _event("promotion", new, why, by, evidence)
-    return take_over(storage, channels, generation, new, event)
+    promotion = event("promotion", new, why=why, by=by, evidence=evidence)
+    return take_over(storage, channels, generation, new, promotion)
 
 
 def _start(  # noqa: PLR0913, PLR0917 - of the functions above
@@ -150,23 +156,8 @@ def _start(  # noqa: PLR0913, PLR0917 - of the functions above
     fetch_bundle(storage, release.bundle)  # raises unless every file is there and undamaged
     move_channels(
         storage,
-        lambda current: {**current, trial: release},
+        lambda current: arranged(current, {trial: release}),
         if_generation=generation,
-        event=_event(_STARTED[trial], release, why, by, {"share": release.share}),
+        event=event(_STARTED[trial], release, why=why, by=by, evidence={"share": release.share}),
     )
     return release
-
-
-def _event(
-    kind: Kind, release: Release, why: str, by: str, evidence: Mapping[str, Any] | None
-) -> Event:
-    return Event(
-        kind=kind,
-        version=release.version,
-        bundle=release.bundle,
-        at=now(),
-        by=by,
-        reason=why,
-        run_id=release.run_id,
-        evidence=dict(evidence or {}),
-    )

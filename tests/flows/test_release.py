@@ -13,7 +13,7 @@ import pytest
 from flows.release import promote, roll_back, run_canary_watch
 from housing_ml.bundle.manifest import sha256
 from housing_ml.orchestration.runs import session
-from housing_ml.releases.channels import history, publish_bundle, published, read_channels
+from housing_ml.releases.channels import history, publish_bundle, read_channels, record_release
 from housing_ml.releases.records import Release, TrainingData, now
 from housing_ml.rollout.canary import start_canary
 from housing_ml.rollout.counts import Arm, Moments, Observation
@@ -64,7 +64,7 @@ def publish_version(storage: LocalReleases, version: str) -> None:
         reason="better",
     )
     publish_bundle(storage, release.bundle, files)
-    published(storage, release)
+    record_release(storage, release)
 
 
 def versions(storage: LocalReleases) -> dict[str, str]:

@@ -27,8 +27,8 @@ from housing_ml.releases.channels import (
     find_release,
     move_channels,
     publish_bundle,
-    published,
     read_channels,
+    record_release,
 )
 from housing_ml.releases.records import Event, Release, now
 from housing_ml.storage.versioned import LocalReleases
@@ -122,7 +122,7 @@ class Project:
         found = msgspec.structs.replace(
             champion, version=version, bundle=bundle.digest, replaced=champion.bundle
         )
-        published(self.releases, found)
+        record_release(self.releases, found)
         return found
 
     def release(self, bundle: Bundle) -> None:

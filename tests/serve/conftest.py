@@ -21,8 +21,8 @@ from housing_ml.releases.channels import (
     CHANNELS,
     move_channels,
     publish_bundle,
-    published,
     read_channels,
+    record_release,
 )
 from housing_ml.releases.records import Release, TrainingData, now
 from housing_ml.rollout.canary import start_canary, start_shadow
@@ -80,7 +80,7 @@ class Home:
     def try_out(self, trial: Trial, bundle: Bundle, version: str, share: float = 0.5) -> Release:
         """Publish a bundle and start it as the canary or the shadow."""
         release = self.publish_files(bundle.files(), bundle.digest, version)
-        published(self.releases, release)
+        record_release(self.releases, release)
         if trial == "canary":
             return start_canary(self.releases, version, share, why="test", by="test")
         return start_shadow(self.releases, version, why="test", by="test")

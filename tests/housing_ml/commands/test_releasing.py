@@ -12,8 +12,8 @@ import pytest
 from housing_ml import cli
 from housing_ml.bundle.signing import public_key
 from housing_ml.registry.models import _client
-from housing_ml.releases.champion import baseline
 from housing_ml.releases.channels import read_channels
+from housing_ml.releases.circumstances import baseline
 from housing_ml.releases.promotion import promote, reject
 from housing_ml.settings import Settings
 from housing_ml.storage.versioned import LocalReleases

@@ -16,8 +16,9 @@ from housing_ml.gate.behaviour import Behaviour
 from housing_ml.gate.decision import decide
 from housing_ml.gate.records import Champion, GateEvidence
 from housing_ml.gate.serving_cost import ServingCost
-from housing_ml.gate.slices import Estimate, SliceEvidence, compare_slices
+from housing_ml.gate.slices import SliceEvidence, compare_slices
 from housing_ml.modelling.metrics import METRIC_NAMES, Bootstrap, paired_bootstrap
+from housing_ml.modelling.ratio import Ratio
 from housing_ml.records.evaluation import Evaluation
 from housing_ml.records.gate import Check, CodeState, GateDecision
 from housing_ml.records.metrics import Interval, Metrics, PairedDifference
@@ -60,9 +61,9 @@ def part(**changes: Any) -> SliceEvidence:
         "kind": "region",
         "name": "fresno",
         "rows": 400,
-        "wmape": Estimate(0.15, 0.01),
+        "wmape": Ratio(0.15, 0.01),
         "covered": 360,
-        "difference": Estimate(-0.01, 0.003),
+        "difference": Ratio(-0.01, 0.003),
         "champion": 0.16,
     }
     return SliceEvidence(**(values | changes))
@@ -128,8 +129,8 @@ def test_the_first_model_is_promoted_on_the_limits_alone() -> None:
         ("G08", {"champion": champion(same_content=True)}, "the model is the champion"),
         ("G09", {"champion": champion(high=0.001)}, "-1.00 to +0.10 points"),
         ("G09", {"champion": champion(difference=None)}, "could not be scored"),
-        ("G10", {"slices": (part(wmape=Estimate(0.4, 0.01)),)}, "region fresno (400 rows)"),
-        ("G11", {"slices": (part(difference=Estimate(0.03, 0.003)),)}, "1 of 1 slices"),
+        ("G10", {"slices": (part(wmape=Ratio(0.4, 0.01)),)}, "region fresno (400 rows)"),
+        ("G11", {"slices": (part(difference=Ratio(0.03, 0.003)),)}, "1 of 1 slices"),
         ("G12", {"slices": (part(covered=300),)}, "hold 75.0% of the prices, limit 85%"),
         ("G13", {"behaviour": behaviour(income=-0.001)}, "change by -0.10%"),
         ("G14", {"behaviour": behaviour(map_step=0.06)}, "100 m on the map are 6.00%"),
@@ -165,15 +166,15 @@ def test_a_bundle_that_cannot_be_loaded_fails_every_rule_that_needs_it() -> None
 
 
 def test_a_small_slice_is_not_judged() -> None:
-    few = part(rows=20, wmape=Estimate(0.9, 0.01), difference=Estimate(0.5, 0.01), covered=0)
+    few = part(rows=20, wmape=Ratio(0.9, 0.01), difference=Ratio(0.5, 0.01), covered=0)
 
     assert decide(evidence(slices=(few,)), CONFIG).promote
     assert check("G10", slices=(few,)).verdict == "not applicable"
 
 
 def test_a_slice_beyond_its_limit_by_chance_is_not_rejected() -> None:
-    assert check("G10", slices=(part(wmape=Estimate(0.31, 0.02)),)).verdict == "pass"
-    assert check("G11", slices=(part(difference=Estimate(0.02, 0.02)),)).verdict == "pass"
+    assert check("G10", slices=(part(wmape=Ratio(0.31, 0.02)),)).verdict == "pass"
+    assert check("G11", slices=(part(difference=Ratio(0.02, 0.02)),)).verdict == "pass"
     assert check("G12", slices=(part(rows=100, covered=83),)).verdict == "pass"
 
 
@@ -318,8 +319,8 @@ slices = st.lists(
     st.builds(
         part,
         rows=st.integers(2, 1000),
-        wmape=st.builds(Estimate, fractions(0.05, 0.6), fractions(0.001, 0.05)),
-        difference=st.builds(Estimate, fractions(-0.05, 0.05), fractions(0.001, 0.05)),
+        wmape=st.builds(Ratio, fractions(0.05, 0.6), fractions(0.001, 0.05)),
+        difference=st.builds(Ratio, fractions(-0.05, 0.05), fractions(0.001, 0.05)),
         covered=st.integers(0, 2),
     ),
     max_size=5,

@@ -14,8 +14,9 @@ from housing_ml.config.modelling import TrainingConfig
 from housing_ml.data.contract import COLUMNS, TARGET, Matrix, to_matrix
 from housing_ml.gate.behaviour import Behaviour, probe
 from housing_ml.gate.serving_cost import measure_serving
-from housing_ml.gate.slices import compare_slices, ratio
+from housing_ml.gate.slices import compare_slices
 from housing_ml.modelling.evaluation import parts
+from housing_ml.modelling.ratio import Pair, ratio
 from housing_ml.modelling.training import train
 from housing_ml.orchestration.code_state import code_state
 
@@ -118,7 +119,7 @@ def test_the_standard_error_of_a_ratio_is_that_of_a_bootstrap() -> None:
     draws = generator.integers(0, 800, (4000, 800))
     bootstrap = np.std(errors[draws].sum(axis=1) / actual[draws].sum(axis=1))
 
-    assert ratio(errors, actual).error == pytest.approx(bootstrap, rel=0.05)
+    assert ratio(Pair.of(errors, actual), len(actual)).error == pytest.approx(bootstrap, rel=0.05)
 
 
 def test_slices_compare_only_the_rows_that_both_predicted(bundle: Bundle, raw: Matrix) -> None:

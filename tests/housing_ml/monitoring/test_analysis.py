@@ -17,7 +17,7 @@ from housing_ml.data.split import split
 from housing_ml.feedback import actual_prices as feedback
 from housing_ml.feedback.actual_prices import Batch, Feedback
 from housing_ml.monitoring.analysis import MonitorReport, analyse
-from housing_ml.releases.channels import move_channels, read_channels, record
+from housing_ml.releases.channels import move_channels, read_channels, record_event
 from housing_ml.releases.records import Event, Release, TrainingData
 from housing_ml.storage.errors import ConflictError
 from housing_ml.storage.versioned import LocalReleases
@@ -86,7 +86,7 @@ class World:
             by="test",
             reason="test",
         )
-        record(self.storage, event)
+        record_event(self.storage, event)
 
     def day(
         self,

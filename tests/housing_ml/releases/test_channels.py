@@ -17,7 +17,7 @@ from housing_ml.releases.channels import (
     move_channels,
     publish_bundle,
     read_channels,
-    record,
+    record_event,
 )
 from housing_ml.releases.records import Channels, Event, Release, TrainingData, now
 from housing_ml.storage.errors import ConflictError, ReleaseError
@@ -156,7 +156,7 @@ def test_a_bundle_is_published_under_its_own_digest_only(releases: LocalReleases
 def test_the_history_keeps_every_event_in_order(releases: LocalReleases) -> None:
     events = [event("promotion"), event("rejection"), event("rollback")]
     for item in events:
-        record(releases, item)
+        record_event(releases, item)
 
     assert history(releases) == events
 

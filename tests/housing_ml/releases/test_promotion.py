@@ -15,8 +15,8 @@ from housing_ml.bundle.signing import new_key, verify
 from housing_ml.config.gate import GateConfig
 from housing_ml.registry.models import _client
 from housing_ml.releases import promotion, publishing
-from housing_ml.releases.champion import baseline, circumstances
 from housing_ml.releases.channels import fetch_bundle, find_release, history, read_channels
+from housing_ml.releases.circumstances import baseline, circumstances
 from housing_ml.releases.promotion import promote, reject, repair
 from housing_ml.releases.rollback import roll_back
 from housing_ml.releases.sync import in_step, sync

@@ -14,8 +14,8 @@ from housing_ml.releases.channels import (
     find_release,
     history,
     publish_bundle,
-    published,
     read_channels,
+    record_release,
 )
 from housing_ml.releases.records import Event, Release, TrainingData, now
 from housing_ml.releases.rollback import roll_back
@@ -51,7 +51,7 @@ class Place:
             reason="better",
         )
         publish_bundle(self.storage, release.bundle, files)
-        published(self.storage, release)
+        record_release(self.storage, release)
         return release
 
     def promote(self, version: str) -> Release:
@@ -205,3 +205,14 @@ def test_a_roll_back_needs_none_of_the_training_libraries() -> None:
         "sys.exit(', '.join(slow) or 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_champion_stands_in_no_other_channel(place: Place) -> None:
+    start_shadow(place.storage, "2", why="look at it again", by=ME)
+    start_canary(place.storage, "1", 0.1, why="try", by=ME)
+    roll_back(place.storage, why="wrong", by=ME)
+    assert place.versions() == {"champion": "2", "previous": "1"}
+
+    start_canary(place.storage, "1", 0.1, why="try", by=ME)
+    assert promote_canary(place.storage, why="as good", by=ME).version == "1"
+    assert place.versions() == {"champion": "1", "previous": "2"}

@@ -19,7 +19,7 @@ from housing_ml.monitoring.drift import Alarm, ColumnDrift, WindowDrift
 from housing_ml.monitoring.intervals import Estimate
 from housing_ml.monitoring.performance import Estimates, LiveError
 from housing_ml.monitoring.retraining import RetrainingDecision
-from housing_ml.releases.channels import published, record
+from housing_ml.releases.channels import record_event, record_release
 from housing_ml.releases.records import Event, now
 from tests.serve.conftest import Home
 
@@ -338,9 +338,9 @@ def test_operators_see_figures_over_versions_drift_live_error_and_roll_backs(
     for version, rmse in (("1", 41_000.0), ("2", 39_000.0)):
         shown = {"rmse": rmse, "r2": 0.88, "mape": 0.125, "coverage": 0.908}
         judged = replace(release, version=version, bundle=version * 64, metrics=shown)
-        published(observed.releases, judged)
+        record_release(observed.releases, judged)
     for event in HISTORY:
-        record(observed.releases, event)
+        record_event(observed.releases, event)
     observed.releases.write("monitoring/reports/20261123T000000Z.json", REPORT)
     page = visit(f"{start(tmp_path).url}/operators")
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 import serve
 from housing_ml.data.contract import FIELDS, TARGET
-from housing_ml.releases.channels import published, record
+from housing_ml.releases.channels import record_event, record_release
 from housing_ml.releases.records import Event, now
 from serve.routes.pages import MAX_PLACES, places
 from tests.serve.conftest import Home
@@ -46,7 +46,7 @@ def test_the_page_and_every_file_that_it_names_are_served_under_a_strict_policy(
 def test_operators_see_channels_decisions_and_the_monitors_last_report(
     service: Service, home: Home
 ) -> None:
-    record(home.releases, EVENT)
+    record_event(home.releases, EVENT)
     report = "monitoring/reports/20261123T000000Z.json"
     home.releases.write(report, b'{"champion": "1"}')
     state = service.client.get("/operations").json()
@@ -64,12 +64,12 @@ def test_operators_see_what_a_version_showed_on_the_holdout_and_not_a_checks_val
     """A check's value may be a distance: the coverage comes from the release."""
     observed = Home(tmp_path)
     release = observed.publish(models.first.bundle, "1")
-    published(observed.releases, replace(release, metrics={"coverage": 0.908}))
+    record_release(observed.releases, replace(release, metrics={"coverage": 0.908}))
     checks = [{"code": "G04", "value": 0.008, "limit": 0.02}]
     bundles = {"1": release.bundle, "2": "0" * 64}
     for version, bundle in bundles.items():
         judged = replace(EVENT, version=version, bundle=bundle, evidence={"checks": checks})
-        record(observed.releases, judged)
+        record_event(observed.releases, judged)
 
     state = start(tmp_path).client.get("/operations").json()
 

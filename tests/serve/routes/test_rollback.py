@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from housing_ml.releases.champion import promote_version
-from housing_ml.releases.channels import history, published, read_channels
+from housing_ml.releases.channels import history, read_channels, record_release
 from tests.serve.conftest import Home
 from tests.serve.conftest import Service as RunningService
 from tests.waiting import until
@@ -27,7 +27,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, models: Models) -> Home:
     found = Home(tmp_path_factory.mktemp("home"))
     for version, model in (("1", models.first), ("2", models.second)):
         bundle = model.bundle
-        published(found.releases, found.publish_files(bundle.files(), bundle.digest, version))
+        record_release(found.releases, found.publish_files(bundle.files(), bundle.digest, version))
         promote_version(found.releases, version, why="better", by="test")
     return found
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from housing_ml.releases.champion import promote_version
-from housing_ml.releases.channels import published
+from housing_ml.releases.channels import record_release
 from tests.serve.conftest import Home
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def test_every_worker_is_back_within_ten_seconds_and_no_request_fails(
     home = Home(tmp_path)
     bundles = {"1": models.first.bundle, "2": models.second.bundle}
     for version, bundle in bundles.items():
-        published(home.releases, home.publish_files(bundle.files(), bundle.digest, version))
+        record_release(home.releases, home.publish_files(bundle.files(), bundle.digest, version))
         promote_version(home.releases, version, why="better", by="test")
     service = start(tmp_path, workers=WORKERS)
     stopped = threading.Event()
