@@ -12,6 +12,7 @@ from prefect.artifacts import (
 
 from housing_ml.orchestration.runs import run_stage
 from housing_ml.records.features import FeaturesResult
+from housing_ml.records.figures import Figures
 from housing_ml.records.gate import GateDecision
 from housing_ml.records.imputation import ImputationResult
 from housing_ml.records.selection import SelectionResult
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from prefect import Task
 
-    from housing_ml.records.refs import ArtifactRef
     from housing_ml.reporting.markdown import Row
 
 
@@ -49,13 +49,14 @@ _PROGRESS_SECONDS = 1.0
 class Progress:
     """Runs a flow's stages, and shows in the UI what those that it computes find.
 
-    A cached stage shows nothing: the run that computed it did. A progress bar grows with the
-    stages, once a second at most.
+    A cached stage shows nothing: the run that computed it did; `computed` names the others. A
+    progress bar grows with the stages, once a second at most.
     """
 
     def __init__(self, stages: int) -> None:
         self._stages = stages
         self._done = 0
+        self.computed: set[str] = set()
         self._bar: UUID | None = None
         self._moved = 0.0
 
@@ -66,6 +67,7 @@ class Progress:
         if not cached:
             show_tables(_tables(result))
             show_figures(_figures(result))
+            self.computed.add(task.name)
         if self._bar or not cached:
             self._move()
         return result
@@ -98,7 +100,8 @@ def _tables(result: object) -> dict[str, list[Row]]:
 
 
 def _figures(result: object) -> dict[str, bytes]:
-    """Return the figures of what a stage found; some draw none."""
-    refs: dict[str, ArtifactRef] = getattr(result, "figures", {})
+    """Return what a stage drew; most draw nothing."""
+    if not isinstance(result, Figures):
+        return {}
     store = open_store(Settings())
-    return {name: store.get_bytes(ref) for name, ref in refs.items()}
+    return {name: store.get_bytes(ref) for name, ref in result.figures.items()}

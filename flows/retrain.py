@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from prefect import flow
 
 from flows import tasks
@@ -9,6 +11,7 @@ from flows.progress import Progress
 from flows.sweep import search
 from housing_ml.config.retrain import RetrainConfig
 from housing_ml.orchestration.runs import result_storage, run_stage, session
+from housing_ml.records.figures import Figures
 from housing_ml.records.retrain import RegisteredVersion, RetrainResult, Stages
 from housing_ml.registry.models import holds
 from housing_ml.releases.champion import is_champion
@@ -17,7 +20,10 @@ from housing_ml.releases.circumstances import circumstances
 from housing_ml.releases.promotion import repair
 from housing_ml.settings import Settings
 
-STAGES = 10
+if TYPE_CHECKING:
+    from housing_ml.records.gate import GateDecision
+
+STAGES = 12
 
 
 @flow(name="retrain", persist_result=False)
@@ -28,12 +34,16 @@ def retrain(config: RetrainConfig = RetrainConfig()) -> RetrainResult:  # noqa: 
         config: What may be turned; the defaults train a good model.
     """
     progress = Progress(STAGES)
-    stages = _train(config, progress)
-    return _release(stages, _register(stages, config, progress), config, progress)
+    stages, drawn = _train(config, progress)
+    registered = _register(stages, config, progress)
+    if {tasks.registration.name, tasks.figures.name} & progress.computed:
+        tasks.model_record(stages, config, registered, drawn)
+    decision = _release(stages, registered, config, progress)
+    return tasks.report(stages, registered, decision, drawn)
 
 
-def _train(config: RetrainConfig, progress: Progress) -> Stages:
-    found = search(config, progress)
+def _train(config: RetrainConfig, progress: Progress) -> tuple[Stages, Figures]:
+    found, drawn = search(config, progress)
     trained = progress.run(
         tasks.training,
         found.split.train,
@@ -44,7 +54,10 @@ def _train(config: RetrainConfig, progress: Progress) -> Stages:
         synthetic=found.ingestion.synthetic,
     )
     evaluated = progress.run(tasks.evaluation, trained, found.split.holdout, config.evaluation)
-    return Stages(**found._asdict(), training=trained, evaluation=evaluated)
+    comparisons = found.imputation, found.features, found.selection
+    figures = progress.run(tasks.figures, *comparisons, evaluated, found.split.holdout)
+    stages = Stages(**found._asdict(), training=trained, evaluation=evaluated)
+    return stages, Figures(figures=drawn.figures | figures.figures)
 
 
 def _register(stages: Stages, config: RetrainConfig, progress: Progress) -> RegisteredVersion:
@@ -56,7 +69,7 @@ def _register(stages: Stages, config: RetrainConfig, progress: Progress) -> Regi
 
 def _release(
     stages: Stages, registered: RegisteredVersion, config: RetrainConfig, progress: Progress
-) -> RetrainResult:
+) -> GateDecision:
     channels, _ = read_channels(open_releases(Settings()))
     digest = stages.training.bundle.digest
     known = circumstances(channels, digest, config.gate)
@@ -72,7 +85,7 @@ def _release(
         repair(Settings())
     else:
         tasks.promotion(registered, stages.training, stages.evaluation, decision, known.baseline)
-    return tasks.report(stages, registered, decision)
+    return decision
 
 
 def run_retrain(

@@ -20,13 +20,14 @@ from housing_ml.storage.store import open_store
 
 if TYPE_CHECKING:
     from housing_ml.records.features import FeaturesResult
+    from housing_ml.records.figures import Figures
     from housing_ml.records.imputation import ImputationResult
     from housing_ml.records.ingestion import IngestResult, MergeResult
     from housing_ml.records.selection import SelectionResult
     from housing_ml.records.split import SplitResult
     from housing_ml.records.sweep import SweepOutcome
 
-STAGES = 6
+STAGES = 7
 
 
 class Search(NamedTuple):
@@ -41,8 +42,8 @@ class Search(NamedTuple):
     sweep: SweepOutcome
 
 
-def search(config: RetrainConfig, progress: Progress) -> Search:
-    """Run the stages up to the sweep, inside a flow."""
+def search(config: RetrainConfig, progress: Progress) -> tuple[Search, Figures]:
+    """Run the stages up to the sweep, inside a flow; return what they found, and its figures."""
     source = locate(config.data, Settings())
     raw = progress.run(tasks.ingestion, config.data, *source)
     new = tasks.feedback(config.feedback.days) if config.feedback.days else None
@@ -54,7 +55,10 @@ def search(config: RetrainConfig, progress: Progress) -> Search:
     selection = progress.run(tasks.selection, *fixed, config.selection)
     winner, selected = selection.report.winner, selection.report.parameters
     sweep = progress.run(tasks.sweep, *fixed, winner, selected, config.sweep)
-    return Search(raw, merged, sides, imputation, features, selection, sweep)
+    drawn = progress.run(tasks.sweep_figures, sweep)
+    if tasks.sweep.name in progress.computed:
+        tasks.sweep_tracking(sweep, drawn)
+    return Search(raw, merged, sides, imputation, features, selection, sweep), drawn
 
 
 @flow(name="sweep", persist_result=False)
@@ -66,9 +70,10 @@ def sweep(config: RetrainConfig = RetrainConfig()) -> SweepResult:  # noqa: B008
     Args:
         config: What may be turned: of a retrain, up to its sweep.
     """
-    found = search(config, Progress(STAGES)).sweep
+    stages, drawn = search(config, Progress(STAGES))
+    found = stages.sweep
     store = open_store(Settings())
-    figures = {name: store.get_bytes(ref) for name, ref in found.figures.items()}
+    figures = {name: store.get_bytes(ref) for name, ref in drawn.figures.items()}
     show_summary(str(found))
     write_atomically(Settings().reports_path / "sweep.html", sweep_page(found.result, figures))
     return found.result

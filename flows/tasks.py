@@ -16,10 +16,12 @@ from prefect import task
 from prefect.logging import get_run_logger
 
 from housing_ml.config.choices import FeatureParameters, ImputerName, ModelName, Parameters
+from housing_ml.config.retrain import RetrainConfig
 from housing_ml.data.contract import TARGET, to_matrix
-from housing_ml.orchestration.caching import stage
+from housing_ml.orchestration.caching import LIBRARIES, stage
 from housing_ml.records.evaluation import EvaluationResult
 from housing_ml.records.features import FeaturesResult
+from housing_ml.records.figures import Figures
 from housing_ml.records.gate import Baseline, Circumstances, GateDecision
 from housing_ml.records.imputation import ImputationResult
 from housing_ml.records.ingestion import MergeResult
@@ -34,6 +36,7 @@ from housing_ml.storage.atomic import write_atomically
 from housing_ml.storage.store import Store, open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy as np
@@ -48,13 +51,12 @@ if TYPE_CHECKING:
         SelectionConfig,
         TrainingConfig,
     )
-    from housing_ml.config.retrain import RetrainConfig
     from housing_ml.config.sweep import SweepConfig
     from housing_ml.data.contract import Matrix
     from housing_ml.records.ingestion import IngestResult
 
 
-@stage(retries=2, timeout_seconds=600)
+@stage(retries=2, timeout_seconds=600, words=True)
 def ingestion(
     config: DataConfig,
     address: str,
@@ -86,7 +88,7 @@ def feedback(days: int) -> DatasetRef | None:
     return None if rows.empty else open_store(settings).put_frame(rows)
 
 
-@stage(timeout_seconds=300)
+@stage(timeout_seconds=300, words=True)
 def merge(base: DatasetRef, new: DatasetRef) -> MergeResult:
     """Let what came from feedback replace and complete the rows of the source."""
     from housing_ml.feedback.labelled_rows import merge as merge_rows
@@ -118,27 +120,22 @@ def split(data: DatasetRef, config: SplitConfig) -> SplitResult:
 def imputation(train: DatasetRef, config: ImputationConfig) -> ImputationResult:
     """Compare the imputers on masked known values of the training rows."""
     from housing_ml.modelling.imputer_comparison import compare_imputers
-    from housing_ml.reporting import figures as plots
 
     store = open_store(Settings())
     raw, _ = _labelled(store, train)
-    report = compare_imputers(raw, config)
-    figures = {"imputers": plots.imputer_comparison(report)}
-    return ImputationResult(report=report, figures=_store_figures(store, figures))
+    return ImputationResult(report=compare_imputers(raw, config))
 
 
 @stage(timeout_seconds=900)
 def features(train: DatasetRef, imputer: ImputerName, config: FeatureConfig) -> FeaturesResult:
     """Compare numbers of clusters by cross-validated model error."""
     from housing_ml.modelling.cluster_comparison import compare_clusters
-    from housing_ml.reporting import figures as plots
 
     store = open_store(Settings())
     report = compare_clusters(*_labelled(store, train), imputer, config)
     return FeaturesResult(
         report=report,
         parameters=FeatureParameters(imputer=imputer, clusters=report.chosen, seed=config.seed),
-        figures=_store_figures(store, {"clusters": plots.cluster_comparison(report)}),
     )
 
 
@@ -148,12 +145,9 @@ def selection(
 ) -> SelectionResult:
     """Cross-validate every candidate model."""
     from housing_ml.modelling.model_comparison import select_model
-    from housing_ml.reporting import figures as plots
 
     store = open_store(Settings())
-    report = select_model(*_labelled(store, train), features, config)
-    figures = {"models": plots.model_comparison(report)}
-    return SelectionResult(report=report, figures=_store_figures(store, figures))
+    return SelectionResult(report=select_model(*_labelled(store, train), features, config))
 
 
 @stage(retries=1, timeout_seconds=12 * 3600)
@@ -167,21 +161,34 @@ def sweep(
     """Search for the winner's best parameters."""
     from flows.trial_tasks import dask_workers
     from housing_ml.modelling.sweep.drivers import sweep as run_sweep
-    from housing_ml.modelling.sweep.figures import sweep_figures
     from housing_ml.modelling.sweep.objective import Objective
-    from housing_ml.modelling.sweep.tracking import track_sweep
 
     settings = Settings()
     store = open_store(settings)
     objective = Objective(*_labelled(store, train), features, model, parameters, config)
     scheduler = settings.dask_scheduler
     cluster = partial(dask_workers, scheduler=scheduler) if scheduler else None
-    result = run_sweep(objective, settings.optuna_url, objective.digest(train.sha256), cluster)
-    figures = sweep_figures(result)
-    problem = track_sweep(result, figures, settings)
-    if problem:
-        get_run_logger().warning(problem)
-    return SweepOutcome(result=result, figures=_store_figures(store, figures))
+    return SweepOutcome(
+        result=run_sweep(objective, settings.optuna_url, objective.digest(train.sha256), cluster)
+    )
+
+
+@task(task_run_name="tracking of the sweep", persist_result=False)
+def sweep_tracking(outcome: SweepOutcome, drawn: Figures) -> None:
+    """Tell Weights & Biases of the trials; not cached, and what goes wrong there is only said."""
+    from housing_ml.modelling.sweep.tracking import track_sweep
+
+    settings = Settings()
+    figures = _read_figures(open_store(settings), drawn)
+    _warn(track_sweep(outcome.result, figures, settings))
+
+
+@stage(timeout_seconds=300, libraries=(*LIBRARIES, "matplotlib", "optuna"))
+def sweep_figures(outcome: SweepOutcome) -> Figures:
+    """Draw what the sweep learnt."""
+    from housing_ml.modelling.sweep.figures import sweep_figures as draw
+
+    return _store_figures(draw(outcome.result))
 
 
 @stage(timeout_seconds=3600)
@@ -228,7 +235,6 @@ def evaluation(
     """Judge the model on the holdout, which nothing before has seen."""
     from housing_ml.bundle.stored import load_stored
     from housing_ml.modelling.evaluation import evaluate, permutation_importance
-    from housing_ml.reporting import figures as plots
 
     store = open_store(Settings())
     raw, actual = _labelled(store, holdout)
@@ -238,18 +244,39 @@ def evaluation(
     importances = permutation_importance(
         lambda rows: bundle.predict_matrix(rows).price, raw, actual, repeats=2, seed=config.seed
     )
-    longitude, latitude = raw.T[:2]
-    figures = {
-        "predicted_against_actual": plots.predicted_against_actual(actual, prediction.price),
-        "residual_map": plots.residual_map(longitude, latitude, actual, prediction.price),
-        "importance": plots.importance(importances),
-        "error_by_slice": plots.error_by_slice(result),
-    }
     return EvaluationResult(
         evaluation=result,
         skew=_skew(store, trained, raw, prediction.price),
+        importances=tuple(importances),
         predictions=_store_predictions(store, holdout, prediction.price),
-        figures=_store_figures(store, figures),
+    )
+
+
+@stage(timeout_seconds=300, libraries=(*LIBRARIES, "matplotlib"))
+def figures(
+    imputation: ImputationResult,
+    features: FeaturesResult,
+    selection: SelectionResult,
+    evaluated: EvaluationResult,
+    holdout: DatasetRef,
+) -> Figures:
+    """Draw the comparisons, and the errors on the holdout."""
+    from housing_ml.reporting import figures as drawn
+
+    store = open_store(Settings())
+    rows, prices = store.get_frame(holdout), store.get_frame(evaluated.predictions)
+    actual, predicted = prices["actual"].to_numpy(), prices["predicted"].to_numpy()
+    places = rows["longitude"].to_numpy(), rows["latitude"].to_numpy()
+    return _store_figures(
+        {
+            "imputers": drawn.imputer_comparison(imputation.report),
+            "clusters": drawn.cluster_comparison(features.report),
+            "models": drawn.model_comparison(selection.report),
+            "predicted_against_actual": drawn.predicted_against_actual(actual, predicted),
+            "residual_map": drawn.residual_map(*places, actual, predicted),
+            "importance": drawn.importance(evaluated.importances),
+            "error_by_slice": drawn.error_by_slice(evaluated.evaluation),
+        }
     )
 
 
@@ -277,14 +304,25 @@ def gate(
 def registration(stages: Stages, config: RetrainConfig) -> RegisteredVersion:
     """Register the model in MLflow with all that led to it; the same content registers once."""
     from housing_ml.registry.models import register
+
+    settings = Settings()
+    return register(stages, config, open_store(settings), settings)
+
+
+@task(task_run_name="record of the model", persist_result=False)
+def model_record(
+    stages: Stages, config: RetrainConfig, registered: RegisteredVersion, drawn: Figures
+) -> None:
+    """Add the figures to MLflow's run and tell Weights & Biases of the model; not cached."""
+    from housing_ml.registry.models import RegistryError, illustrate
     from housing_ml.registry.wandb_record import track_retrain
 
     settings = Settings()
-    registered = register(stages, config, open_store(settings), settings)
-    problem = track_retrain(stages, config, stages.evaluation.told().metrics, settings)
-    if problem:
-        get_run_logger().warning(problem)
-    return registered
+    try:
+        illustrate(registered, _read_figures(open_store(settings), drawn), settings)
+    except RegistryError as error:
+        _warn(str(error))
+    _warn(track_retrain(stages, config, stages.evaluation.told().metrics, settings))
 
 
 @task(task_run_name="promotion", persist_result=False)
@@ -307,7 +345,9 @@ def promotion(
 
 
 @task(task_run_name="report", persist_result=False)
-def report(stages: Stages, registered: RegisteredVersion, decision: GateDecision) -> RetrainResult:
+def report(
+    stages: Stages, registered: RegisteredVersion, decision: GateDecision, drawn: Figures
+) -> RetrainResult:
     """Write summary and figures to the reports folder, and show the summary in Prefect."""
     from housing_ml.modelling.sweep.figures import sweep_page
     from housing_ml.reporting.artifacts import show_summary
@@ -319,9 +359,10 @@ def report(stages: Stages, registered: RegisteredVersion, decision: GateDecision
     text = summary(stages, decision, outcome(registered, decision), str(folder))
     store = open_store(settings)
     figures = {
-        name: _at_hand(store, ref, folder / f"{name}.png") for name, ref in stages.figures().items()
+        name: _at_hand(store, ref, folder / f"{name}.png") for name, ref in drawn.figures.items()
     }
-    page = sweep_page(stages.sweep.result, {name: figures[name] for name in stages.sweep.figures})
+    sweeps = {name: png for name, png in figures.items() if name.startswith("sweep")}
+    page = sweep_page(stages.sweep.result, sweeps)
     write_atomically(folder / "sweep.html", page)
     write_atomically(folder / "summary.md", text.encode())
     write_atomically(folder / "gate.md", f"{table(gate_rows(decision))}\n".encode())
@@ -401,5 +442,16 @@ def _labelled(store: Store, ref: DatasetRef) -> tuple[Matrix, NDArray[np.float64
     return to_matrix(frame), frame[TARGET].to_numpy()
 
 
-def _store_figures(store: Store, figures: dict[str, bytes]) -> dict[str, ArtifactRef]:
-    return {name: store.put_bytes(picture, ".png") for name, picture in figures.items()}
+def _store_figures(pictures: Mapping[str, bytes]) -> Figures:
+    store = open_store(Settings())
+    return Figures(figures={name: store.put_bytes(png, ".png") for name, png in pictures.items()})
+
+
+def _read_figures(store: Store, drawn: Figures) -> dict[str, bytes]:
+    return {name: store.get_bytes(ref) for name, ref in drawn.figures.items()}
+
+
+def _warn(problem: str | None) -> None:
+    """Say what went wrong where it stops nothing."""
+    if problem:
+        get_run_logger().warning(problem)

@@ -2,9 +2,9 @@
 
 Counted is the parsed source: of the named modules or functions, and of every module of their own
 packages that they import, directly or through others, also where the import stands inside a
-function. Comments, docstrings and layout do not count, nor do imports for type checkers only. The
-digest is the same on every version of Python that parses the source alike, and with the package
-installed or not. Nothing is imported to find it.
+function. Comments, docstrings and layout do not count, nor do the messages of errors that are
+raised, or imports for type checkers only. The digest is the same on every version of Python that
+parses the source alike, and with the package installed or not. Nothing is imported to find it.
 
 Not seen: modules that are imported by a computed name; a package's `__init__` when only its
 submodules are imported; and what a package's lazy `__getattr__` would import.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec, resolve_name
@@ -23,6 +23,9 @@ from symtable import symtable
 from typing import Any, NamedTuple, TypeAlias
 
 Function: TypeAlias = Callable[..., Any]
+
+WORDING = "housing_ml.data.wording"
+"""How a broken rule is put in words: no price depends on it."""
 
 _DEFINITION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _IMPORT = (ast.Import, ast.ImportFrom)
@@ -36,8 +39,10 @@ class _Code(NamedTuple):
     imports: tuple[str, ...]
 
 
-def code_fingerprint(*code: str | Function) -> str:
+def code_fingerprint(*code: str | Function, without: Sequence[str] = ()) -> str:
     """Return the SHA-256, in hexadecimal, of what the named modules and functions can reach.
+
+    Modules of the packages in `without` do not count, unless they are named themselves.
 
         >>> code_fingerprint("housing_ml.data.contract") == code_fingerprint("housing_ml.features")
         False
@@ -45,11 +50,12 @@ def code_fingerprint(*code: str | Function) -> str:
     Raises:
         ModuleNotFoundError: when a named module does not exist.
     """
-    lines = sorted(f"{name} {digest}\n" for name, digest in reached_code(*code).items())
+    reached = reached_code(*code, without=without)
+    lines = sorted(f"{name} {digest}\n" for name, digest in reached.items())
     return sha256("".join(lines).encode()).hexdigest()
 
 
-def reached_code(*code: str | Function) -> dict[str, str]:
+def reached_code(*code: str | Function, without: Sequence[str] = ()) -> dict[str, str]:
     """Return the SHA-256 of each module that can be reached, by name; a reason for a fingerprint.
 
     A function counts with what it uses of its module, and no more; its decorators do not count.
@@ -70,11 +76,21 @@ def reached_code(*code: str | Function) -> dict[str, str]:
             raise ModuleNotFoundError(f"{item}: there is no such module to fingerprint")
         else:
             waiting.append(item)
-    _follow(waiting, packages, reached)
+    named = {item for item in code if isinstance(item, str)}
+    _follow(waiting, packages, reached, lambda name: name not in named and _is_in(name, without))
     return {name: sha256(found.text.encode()).hexdigest() for name, found in reached.items()}
 
 
-def _follow(waiting: list[str], packages: set[str], reached: dict[str, _Code]) -> None:
+def _is_in(module: str, packages: Sequence[str]) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in packages)
+
+
+def _follow(
+    waiting: list[str],
+    packages: set[str],
+    reached: dict[str, _Code],
+    left_out: Callable[[str], bool],
+) -> None:
     """Add to `reached` the modules of `packages` that are waiting, and all that these import."""
     while waiting:
         name = waiting.pop()
@@ -84,7 +100,7 @@ def _follow(waiting: list[str], packages: set[str], reached: dict[str, _Code]) -
         if path is None:  # an object of a module, not a module
             name = name.rpartition(".")[0]
             path = _locate(name)
-        if path is None or name in reached:
+        if path is None or name in reached or left_out(name):
             continue
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         reached[name] = _read_module(path.read_bytes(), package)
@@ -235,6 +251,8 @@ def _write(node: object, parts: list[str]) -> None:
         return
     if _does_nothing(node):
         return
+    if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+        node = ast.Raise(exc=node.exc.func)  # the error counts, and its message does not
     parts.append(f"{type(node).__name__}(")
     for name, value in ast.iter_fields(node):
         if isinstance(value, list):

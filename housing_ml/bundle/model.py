@@ -31,7 +31,7 @@ from housing_ml.bundle.reference import REFERENCE, Reference, read_reference
 from housing_ml.bundle.row_order import similar_order
 from housing_ml.data.contract import CATEGORIES, NUMERIC, Matrix, RawData, to_matrix
 from housing_ml.features import HousingFeatures
-from housing_ml.fingerprint import code_fingerprint
+from housing_ml.fingerprint import WORDING, code_fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -208,7 +208,7 @@ class Bundle:
                 raise BundleError(f"{name}: its digest does not match: it was changed or damaged")
 
     def _check_fingerprint(self) -> None:
-        found = code_fingerprint(HousingFeatures.__module__)
+        found = code_fingerprint(HousingFeatures.__module__, without=(WORDING,))
         if found != self.manifest.feature_fingerprint:
             raise BundleError(
                 "feature_fingerprint: the features were computed by other code "

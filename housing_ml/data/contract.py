@@ -25,6 +25,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from housing_ml.data.wording import category_rule, number_rule
 from housing_ml.errors import HousingError
 
 Matrix: TypeAlias = NDArray[np.float64]
@@ -108,7 +109,7 @@ _CODES: dict[Any, int] = {name: index for index, name in enumerate(CATEGORIES)}
 _numbers = attrgetter(*NUMERIC)
 _MISSING = frozenset({"", "nan", "NaN", "<NA>"})
 _READABLE = (str, float, int, np.integer, np.floating, Decimal)
-CATEGORY_RULE = "must be one of " + ", ".join(CATEGORIES)
+CATEGORY_RULE = category_rule(CATEGORIES)
 
 
 class ContractError(HousingError, ValueError):
@@ -127,8 +128,7 @@ class Field(msgspec.Struct, frozen=True):
     @property
     def rule(self) -> str:
         """The bounds in words, as errors quote them."""
-        bounds = f"must be a number from {self.minimum:.12g} to {self.maximum:.12g} {self.unit}"
-        return bounds if self.required else f"{bounds}, or missing"
+        return number_rule(self.minimum, self.maximum, self.unit, required=self.required)
 
 
 class Frame(Protocol):

@@ -22,7 +22,7 @@ from prefect.transactions import IsolationLevel
 from prefect.utilities.hashing import hash_objects
 from pydantic import BaseModel, Field
 
-from housing_ml.fingerprint import code_fingerprint
+from housing_ml.fingerprint import WORDING, code_fingerprint
 from housing_ml.orchestration.locks import FileLocks
 from housing_ml.records.refs import ArtifactRef
 from housing_ml.settings import StorageSettings
@@ -39,6 +39,12 @@ R = TypeVar("R")
 LIBRARIES = ("numpy", "pandas", "pyarrow", "pykdtree", "scikit-learn", "scipy")
 """The distributions that shape what most stages compute."""
 
+UNSEEN = ("housing_ml.settings", "housing_ml.storage", "housing_ml.orchestration", WORDING)
+"""What shapes no result: where things are kept, how work runs, a broken rule in words."""
+
+ENCODING = "housing_ml.storage.frames"
+"""How a table becomes bytes, which every stage that stores one depends on."""
+
 
 def stage(
     *,
@@ -46,6 +52,7 @@ def stage(
     retries: int = 0,
     timeout_seconds: float | None = None,
     libraries: Sequence[str] = LIBRARIES,
+    words: bool = False,
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Make a function of a module a cached Prefect task; its result is a pydantic model.
 
@@ -54,6 +61,7 @@ def stage(
         retries: How often to try again after a failure that may pass.
         timeout_seconds: When to give up; what runs inside a C library is not interrupted.
         libraries: Distributions whose versions are part of the key.
+        words: Whether the result quotes the rules of the contract.
     """
 
     def decorate(function: Callable[P, R]) -> Task[P, R]:
@@ -68,7 +76,7 @@ def stage(
             persist_result=True,
             result_serializer=RecordSerializer(),
             cache_policy=StagePolicy(
-                code=code_fingerprint(function),
+                code=stage_code(function, words=words),
                 versions=versions,
                 isolation_level=IsolationLevel.SERIALIZABLE,
                 lock_manager=FileLocks(),
@@ -76,6 +84,12 @@ def stage(
         )
 
     return decorate
+
+
+def stage_code(function: Callable[..., Any], *, words: bool = False) -> str:
+    """Return the digest of the code that shapes what a stage computes."""
+    also = (ENCODING, WORDING) if words else (ENCODING,)
+    return code_fingerprint(function, *also, without=UNSEEN)
 
 
 @dataclass

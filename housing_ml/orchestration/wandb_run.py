@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from housing_ml.settings import Settings
 
+ANSWER_SECONDS = 30.0
+"""How long W&B may take to open a sweep or to propose a trial."""
+
 _FINISH_SECONDS = 5
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from housing_ml.records.base import Record, Told
 from housing_ml.records.metrics import Interval, Metrics
-from housing_ml.records.refs import ArtifactRef, DatasetRef
+from housing_ml.records.refs import DatasetRef
 
 SliceKind = Literal["ocean proximity", "price", "income", "region"]
 
@@ -58,8 +58,8 @@ class EvaluationResult(Record):
     skew: float = Field(
         ge=0, description="Largest relative difference between bundle and pipeline, all rows."
     )
+    importances: tuple[Importance, ...] = Field(description="Of each input, the largest first.")
     predictions: DatasetRef = Field(description="Identity hash, actual and predicted price by row.")
-    figures: dict[str, ArtifactRef]
 
     def __str__(self) -> str:
         """Say it for a person."""

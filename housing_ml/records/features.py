@@ -6,7 +6,6 @@ from pydantic import Field
 
 from housing_ml.config.choices import FeatureParameters
 from housing_ml.records.base import Record, Told
-from housing_ml.records.refs import ArtifactRef
 
 
 class ClusterScore(Record):
@@ -32,7 +31,6 @@ class FeaturesResult(Record):
 
     report: ClusterReport
     parameters: FeatureParameters
-    figures: dict[str, ArtifactRef]
 
     def __str__(self) -> str:
         """Say it for a person."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from housing_ml.config.choices import ImputerName
 from housing_ml.records.base import Record, Told
-from housing_ml.records.refs import ArtifactRef
 
 
 class ImputerScore(Record):
@@ -28,7 +27,6 @@ class ImputationResult(Record):
     """The comparison of imputers."""
 
     report: ImputationReport
-    figures: dict[str, ArtifactRef]
 
     def __str__(self) -> str:
         """Say it for a person."""

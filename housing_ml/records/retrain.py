@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import Field
 
 from housing_ml.config.choices import ModelName, Parameters
@@ -18,9 +16,6 @@ from housing_ml.records.split import SplitResult
 from housing_ml.records.sweep import SweepOutcome
 from housing_ml.records.training import TrainingResult
 
-if TYPE_CHECKING:
-    from housing_ml.records.refs import ArtifactRef
-
 
 class Stages(Record):
     """The results of a retrain's stages up to the trained and judged model."""
@@ -34,11 +29,6 @@ class Stages(Record):
     sweep: SweepOutcome
     training: TrainingResult
     evaluation: EvaluationResult
-
-    def figures(self) -> dict[str, ArtifactRef]:
-        """Return all figures by name."""
-        parts = (self.imputation, self.features, self.selection, self.sweep, self.evaluation)
-        return {name: ref for part in parts for name, ref in part.figures.items()}
 
 
 class RegisteredVersion(Record):

@@ -7,7 +7,6 @@ from pydantic import Field
 from housing_ml.config.choices import ModelName, Parameters
 from housing_ml.records.base import Record, Told
 from housing_ml.records.metrics import Metrics
-from housing_ml.records.refs import ArtifactRef
 
 
 class CandidateScore(Record):
@@ -37,7 +36,6 @@ class SelectionResult(Record):
     """The comparison of models."""
 
     report: SelectionReport
-    figures: dict[str, ArtifactRef]
 
     def __str__(self) -> str:
         """Say it for a person."""

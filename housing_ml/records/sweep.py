@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from housing_ml.config.choices import ModelName, Parameters
 from housing_ml.records.base import Record, Told
-from housing_ml.records.refs import ArtifactRef
 
 TrialOutcome = Literal["complete", "pruned", "failed"]
 
@@ -50,7 +49,6 @@ class SweepOutcome(Record):
     """The search for the winner's parameters."""
 
     result: SweepResult
-    figures: dict[str, ArtifactRef]
 
     def __str__(self) -> str:
         """Say it for a person."""

@@ -113,6 +113,20 @@ def align_aliases(
         return after
 
 
+def illustrate(
+    registered: RegisteredVersion, figures: Mapping[str, bytes], settings: Settings
+) -> None:
+    """Put figures by name beside what is known of a version, in place of older ones.
+
+    Raises:
+        RegistryError: when MLflow cannot be reached.
+    """
+    with _client(settings) as client, TemporaryDirectory() as folder:
+        for name, picture in figures.items():
+            Path(folder, f"{name}.png").write_bytes(picture)
+        client.log_artifacts(registered.run_id, folder, "figures")
+
+
 def holds(registered: RegisteredVersion, settings: Settings) -> bool:
     """Whether the registry has the version; True when a server does not tell.
 
@@ -254,7 +268,6 @@ def _write_artifacts(folder: Path, stages: Stages, config: RetrainConfig, store:
         **{f"tables/{name}.md": table(rows) for name, rows in comparisons(stages).items()},
     }
     files = {name: text.encode() for name, text in texts.items()}
-    files |= {f"figures/{name}.png": store.get_bytes(ref) for name, ref in stages.figures().items()}
     bundle = stages.training.bundle.files
     files |= {f"bundle/{name}": store.get_bytes(ref) for name, ref in bundle.items()}
     for name, content in files.items():

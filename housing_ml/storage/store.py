@@ -6,7 +6,6 @@ against its digest, so that a damaged object is an error and never a wrong resul
 
 from __future__ import annotations
 
-import io
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from housing_ml.records.refs import ArtifactRef, DatasetRef
 from housing_ml.storage.atomic import write_atomically
 from housing_ml.storage.errors import StorageError
+from housing_ml.storage.frames import from_parquet, to_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,22 +105,14 @@ class Store:
 
     def put_frame(self, frame: pd.DataFrame) -> DatasetRef:
         """Store a table as Parquet; the same table gives the same bytes."""
-        import pyarrow as pa  # noqa: PLC0415 - a service that reads bundles needs no pyarrow
-        import pyarrow.parquet as pq  # noqa: PLC0415 - the same
-
-        buffer = io.BytesIO()
-        table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
-        pq.write_table(table, buffer, compression="zstd")
-        ref = self.put_bytes(buffer.getvalue(), ".parquet")
+        ref = self.put_bytes(to_parquet(frame), ".parquet")
         return DatasetRef(
             **ref.model_dump(), rows=len(frame), columns=tuple(map(str, frame.columns))
         )
 
     def get_frame(self, ref: DatasetRef) -> pd.DataFrame:
         """Return the table; raises as `get_bytes` does."""
-        import pandas as pd  # noqa: PLC0415 - a service that reads bundles needs no pandas
-
-        return pd.read_parquet(io.BytesIO(self.get_bytes(ref)))
+        return from_parquet(self.get_bytes(ref))
 
 
 def open_store(settings: StorageSettings) -> Store:

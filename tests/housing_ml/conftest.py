@@ -81,7 +81,7 @@ def trained_version(
             evaluation=_evaluation(len(prices)),
             skew=0,
             predictions=store.put_frame(frame),
-            figures={},
+            importances=(),
         ),
         GateDecision(promote=passed, checks=(), reasons=("better" if passed else "worse",)),
     )

@@ -23,7 +23,7 @@ _SCRIPT = """
 import os, sys, time
 import numpy as np
 from housing_ml.config import FeatureParameters, SweepConfig
-from housing_ml.sweep import study
+from housing_ml.modelling.sweep import study
 from housing_ml.sweep.objective import Objective
 from housing_ml.sweep.optuna_driver import sweep
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from housing_ml.fingerprint import code_fingerprint
+from housing_ml.fingerprint import WORDING, code_fingerprint
 from housing_ml.modelling.folds import make_folds, predict_fold
 from housing_ml.modelling.metrics import metrics
 from housing_ml.modelling.models import estimator
@@ -26,6 +26,18 @@ if TYPE_CHECKING:
     from housing_ml.data.contract import Matrix
     from housing_ml.modelling.folds import Fold
     from housing_ml.modelling.sweep.space import Space
+
+
+_LIBRARIES = ("numpy", "pykdtree", "scipy", "scikit-learn")
+
+_UNSEEN = (
+    WORDING,
+    "housing_ml.orchestration",
+    "housing_ml.records",
+    "housing_ml.reporting",
+    "housing_ml.storage",
+)
+"""What changes no trial."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +94,8 @@ class Objective:
         """
         shape = {
             "data": data,
-            "code": code_fingerprint(__name__),
-            "libraries": {name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
+            "code": code_fingerprint(__name__, without=_UNSEEN),
+            "libraries": {name: version(name) for name in _LIBRARIES},
             "features": self.features.model_dump(),
             "model": self.model,
             "start": self.start,

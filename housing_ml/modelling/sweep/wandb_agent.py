@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from housing_ml.modelling.sweep.tracking import log_trial
 from housing_ml.modelling.sweep.trials import SweepError, run_trial
 from housing_ml.modelling.sweep.workers import load_objective
-from housing_ml.orchestration.wandb_run import wandb_run
+from housing_ml.orchestration.wandb_run import ANSWER_SECONDS, wandb_run
 from housing_ml.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from housing_ml.records.sweep import Trial
 
 T = TypeVar("T")
-
-ANSWER_SECONDS = 30.0
-"""How long W&B may take to open a sweep or to propose a trial."""
 
 _EARLY_STOP = "Exception: "
 """How a stop that W&B asks for arrives in the thread of a run."""

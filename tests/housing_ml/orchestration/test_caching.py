@@ -34,9 +34,10 @@ SOURCES = {
 
         from pydantic import BaseModel
 
-        from housing_ml.caching import stage
+        from housing_ml.orchestration.caching import stage
         from housing_ml.settings import Settings
-        from housing_ml.storage import ArtifactRef, open_store
+        from housing_ml.records.refs import ArtifactRef
+        from housing_ml.storage.store import open_store
 
 
         class Basket(BaseModel):
@@ -97,7 +98,7 @@ SOURCES = {
     "__main__": """
         from prefect import flow
         from laundry import stages
-        from housing_ml.orchestration import result_storage, session
+        from housing_ml.orchestration.runs import result_storage, session
         from housing_ml.settings import Settings
 
         @flow(persist_result=False)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 KEY = "results/split/abc.json"
 HOLDER = """
 import sys, time
-from housing_ml.locks import FileLocks
+from housing_ml.orchestration.locks import FileLocks
 assert FileLocks().acquire_lock(sys.argv[1], "another process")
 print("held", flush=True)
 time.sleep(600)

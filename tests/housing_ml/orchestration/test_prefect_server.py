@@ -26,7 +26,7 @@ import time
 from pathlib import Path
 from prefect import flow, task
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from housing_ml.prefect_server import ephemeral_server
+from housing_ml.orchestration.prefect_server import ephemeral_server
 
 @task(persist_result=False)
 def work(number):
