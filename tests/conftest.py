@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import hypothesis
 import pandas as pd
 import pytest
 
 from tests.postgresql import Postgresql, find_binaries, run_postgresql
+
+hypothesis.settings.register_profile("patient", deadline=None)  # a busy machine makes any test slow
+hypothesis.settings.load_profile("patient")
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -202,7 +202,7 @@ def test_a_large_file_is_read_in_constant_memory(
 
 
 @pytest.fixture
-def record_release(
+def published(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefect_server: str
 ) -> None:
     """A home folder whose champion is the bundle."""

@@ -114,7 +114,7 @@ def test_the_status_shows_releases_their_figures_ages_and_the_service_at_a_glanc
     assert rows["version"] == ["2", "1", "1"]
     assert "25%" in rows["share"]
     assert "RMSE" in rows
-    assert re.search(r"just now|ago", " ".join(rows["since (UTC)"[:14].strip()])), shown
+    assert re.search("just now|ago", shown)
     assert "No service was found at http://127.0.0.1:9" in shown
 
 

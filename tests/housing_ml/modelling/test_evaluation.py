@@ -14,6 +14,7 @@ from housing_ml.config.modelling import EvaluationConfig
 from housing_ml.data.contract import COLUMNS, TARGET, Matrix, to_matrix
 from housing_ml.modelling.evaluation import evaluate, permutation_importance
 from housing_ml.modelling.metrics import METRIC_NAMES, metrics
+from housing_ml.modelling.sweep.figures import sweep_history
 from housing_ml.records.features import ClusterReport, ClusterScore
 from housing_ml.records.imputation import ImputationReport, ImputerScore
 from housing_ml.records.selection import CandidateScore, SelectionReport
@@ -165,7 +166,7 @@ def _reports(better: int) -> dict[str, bytes]:
         "models": plots.model_comparison(models),
         "clusters": plots.cluster_comparison(clusters),
         "imputers": plots.imputer_comparison(imputers),
-        "sweep": plots.sweep_history(sweep),
+        "sweep": sweep_history(sweep),
     }
 
 
