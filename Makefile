@@ -8,7 +8,7 @@ SIDE_BY_SIDE = --numprocesses $(shell $(PYTHON) -c 'import os; print(min(4, 1 + 
 	--dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test serve up deploy bench lint format data coverage smoke audit workflows terraform sbom images containers push rollout \
+.PHONY: help install run test serve up deploy worker bench lint format data coverage smoke audit workflows terraform sbom images containers push rollout \
 	retrain lock clean
 
 help: ## List the tasks
@@ -38,6 +38,9 @@ up: install ## The whole platform on this machine: Prefect, worker, MLflow, serv
 
 deploy: install ## Register all deployments on the configured Prefect server
 	@$(BIN)/python -m deployments.deploy
+
+worker: install ## A worker of this machine for the configured Prefect server
+	@$(BIN)/python -m deployments.worker
 
 bench: install ## Measure the service beside its rivals, and the other benchmarks
 	@for file in serving trials rows scoring monitoring gate orchestration sweep; do $(BIN)/python benchmarks/$$file.py || exit 1; done

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefect.automations import (
     Automation,
@@ -12,9 +11,12 @@ from prefect.automations import (
     EventTrigger,
     Posture,
     ResourceSpecification,
+    RunDeployment,
     SendNotification,
 )
 from prefect.client.schemas.objects import StateType
+
+from housing_ml.monitoring.publishing import DRIFT, RETRAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,26 +31,41 @@ once, so that this is for lost machines only.
 
 _read: Callable[..., Automation] = Automation.read  # type: ignore[assignment]  # not in a loop
 _RUN = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
+_OURS = ResourceSpecification({"prefect.resource.id": "prefect.tag.housing"})
 _ENDS = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
-_HEARTBEAT = "prefect.flow-run.heartbeat"
+HEARTBEAT = "prefect.flow-run.heartbeat"
 
 
-def ensure_automations(notification: UUID | None) -> None:
-    """Create or update the automations, by name.
+def ensure_automations(retrain: UUID, notification: UUID | None) -> None:
+    """Create the automations that are missing, by name, and update those that differ.
+
+    One that is as it should be is left alone, since an update begins its watch anew; one that a
+    person has switched off stays off.
 
     Args:
+        retrain: Deployment that the monitor's events start.
         notification: Block that sends messages; without one nobody is told.
     """
-    wanted = [_silent_run()]
+    wanted = [_silent_run(), _wanted_retrain(retrain)]
     if notification:
         wanted += [_failure(notification), _rejection(notification)]
     for automation in wanted:
-        with suppress(ValueError):  # there is none of this name
-            automation.id = _read(name=automation.name).id
-        if automation.id:
-            automation.update()
-        else:
+        try:
+            found = _read(name=automation.name)
+        except ValueError:  # there is none of this name
             automation.create()
+            continue
+        automation.id, automation.enabled = found.id, found.enabled
+        if _meaning(automation) != _meaning(found):
+            automation.update()
+
+
+def _meaning(automation: Automation) -> dict[str, Any]:
+    """Return what an automation does, without what the server adds."""
+    document = automation.model_dump(mode="json", include={"description", "trigger", "actions"})
+    for name in ("after", "expect", "for_each"):
+        document["trigger"][name] = sorted(document["trigger"][name])
+    return document
 
 
 def _silent_run() -> Automation:
@@ -56,9 +73,10 @@ def _silent_run() -> Automation:
         name="housing-silent-run",
         description="A run whose machine is gone sends no heartbeat: it is marked as crashed.",
         trigger=EventTrigger(
-            after={_HEARTBEAT},
-            expect={_HEARTBEAT, *_ENDS},
+            after={HEARTBEAT},
+            expect={HEARTBEAT, *_ENDS},
             match=_RUN,
+            match_related=_OURS,
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
@@ -75,6 +93,21 @@ def _silent_run() -> Automation:
     )
 
 
+def _wanted_retrain(retrain: UUID) -> Automation:
+    return Automation(
+        name="retrain-when-the-monitor-wants-it",
+        description="Live error or drift persists, and the monitor's policy asks for a retrain.",
+        trigger=EventTrigger(
+            expect={RETRAIN, DRIFT},
+            match=ResourceSpecification({"prefect.resource.id": "housing.model.champion"}),
+            posture=Posture.Reactive,
+            threshold=1,
+            within=timedelta(0),
+        ),
+        actions=[RunDeployment(deployment_id=retrain)],
+    )
+
+
 def _failure(notification: UUID) -> Automation:
     return Automation(
         name="housing-failure",
@@ -82,7 +115,7 @@ def _failure(notification: UUID) -> Automation:
         trigger=EventTrigger(
             expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
             match=_RUN,
-            match_related=ResourceSpecification({"prefect.resource.id": "prefect.tag.housing"}),
+            match_related=_OURS,
             posture=Posture.Reactive,
             threshold=1,
             within=timedelta(0),

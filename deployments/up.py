@@ -18,9 +18,9 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
-from dotenv import dotenv_values
 from rich.console import Console
 
+from deployments import worker
 from deployments.deploy import ROOT
 from housing_ml.settings import Settings
 
@@ -54,22 +54,15 @@ class UpError(RuntimeError):
 
 
 def environment(settings: Settings, ports: Ports) -> dict[str, str]:
-    """Return the environment of every part: state in the home folder, nothing from outside.
-
-    What `.env` says comes along, secrets too: the flows run in another folder than this one.
-    """
+    """Return the environment of every part: the worker's, with a server of this machine."""
     home = settings.home.absolute()
     api = f"http://127.0.0.1:{ports.prefect}/api"
-    from_file = {key: value for key, value in dotenv_values(".env").items() if value}
     return {
-        **from_file,
-        **os.environ,
+        **worker.environment(settings),
         "DO_NOT_TRACK": "1",
-        "HOUSING_HOME": str(home),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # evaluation of language models
         "PREFECT_API_URL": api,
         "PREFECT_HOME": str(home / "prefect"),
-        "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(settings.storage_path),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_API_URL": api,
         "PREFECT_SERVER_UI_V2_ENABLED": "false",  # it calls an outside host
@@ -123,8 +116,7 @@ def up(settings: Settings, ports: Ports, console: Console) -> None:
             _wait_until(partial(_answers, client, part), part.name, running, log)
             console.print(f"{part.name:8} {part.page}   log: {log}", soft_wrap=True)
         _deploy(surroundings, logs / "deploy.log")
-        prefect = (sys.executable, "-m", "prefect")
-        start("worker", *prefect, "worker", "start", "--pool", "housing")
+        start("worker", sys.executable, "-m", "deployments.worker", "--pool", "housing")
         log = logs / "worker.log"
         _wait_until(partial(_is_online, client, ports), "worker", running, log)
         console.print(f"{'worker':8} of the pool housing   log: {log}", soft_wrap=True)

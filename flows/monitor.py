@@ -12,6 +12,7 @@ from housing_ml.monitoring.analysis import MonitorReport, analyse
 from housing_ml.monitoring.publishing import announce, draw, publish
 from housing_ml.monitoring.summary import page
 from housing_ml.monitoring.tracking import track
+from housing_ml.orchestration.failures import forget_exception
 from housing_ml.orchestration.runs import run_stage, session
 from housing_ml.releases.channels import open_releases
 from housing_ml.settings import Settings
@@ -38,7 +39,7 @@ def tracking(report: MonitorReport, config: MonitorConfig) -> None:
         get_run_logger().warning(problem)
 
 
-@flow(name="monitor", persist_result=False)
+@flow(name="monitor", persist_result=False, on_failure=[forget_exception])
 def monitor(config: MonitorConfig = MonitorConfig()) -> MonitorReport:  # noqa: B008 - frozen
     """Report on drift, live error and retraining; emit an event on an alert.
 

@@ -10,6 +10,8 @@ from flows import tasks
 from flows.progress import Progress
 from flows.sweep import search
 from housing_ml.config.retrain import RetrainConfig
+from housing_ml.orchestration.failures import forget_exception
+from housing_ml.orchestration.one_retrain import alone
 from housing_ml.orchestration.runs import result_storage, run_stage, session
 from housing_ml.records.figures import Figures
 from housing_ml.records.retrain import RegisteredVersion, RetrainResult, Stages
@@ -26,13 +28,18 @@ if TYPE_CHECKING:
 STAGES = 12
 
 
-@flow(name="retrain", persist_result=False)
+@flow(name="retrain", persist_result=False, on_failure=[forget_exception])
 def retrain(config: RetrainConfig = RetrainConfig()) -> RetrainResult:  # noqa: B008 - frozen
     """Turn raw data into a model, and promote it when it passes the gate.
 
     Args:
         config: What may be turned; the defaults train a good model.
     """
+    with alone():
+        return _retrain(config)
+
+
+def _retrain(config: RetrainConfig) -> RetrainResult:
     progress = Progress(STAGES)
     stages, drawn = _train(config, progress)
     registered = _register(stages, config, progress)

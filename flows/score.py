@@ -20,6 +20,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from housing_ml.bundle.batch_scoring import ScoreReport, claim, score_file
 from housing_ml.bundle.model import Bundle
 from housing_ml.orchestration.dask_cluster import dask_runner
+from housing_ml.orchestration.failures import forget_exception
 from housing_ml.orchestration.runs import session
 from housing_ml.releases.channels import fetch_bundle, open_releases, read_channels
 from housing_ml.releases.records import Channel, Release
@@ -45,7 +46,7 @@ def _machines() -> AbstractContextManager[TaskRunner[Any]]:
     return dask_runner(scheduler, workers=os.cpu_count() or 1)
 
 
-@flow(name="score", persist_result=False)
+@flow(name="score", persist_result=False, on_failure=[forget_exception])
 def score(source: str, target: str, channel: Channel = "champion") -> ScoreReport:
     """Price every row of a CSV or Parquet file, or of a folder of them.
 

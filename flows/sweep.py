@@ -11,6 +11,7 @@ from flows.progress import Progress
 from housing_ml.config.retrain import RetrainConfig
 from housing_ml.data.source import locate
 from housing_ml.modelling.sweep.figures import sweep_page
+from housing_ml.orchestration.failures import forget_exception
 from housing_ml.orchestration.runs import result_storage, run_stage, session
 from housing_ml.records.sweep import SweepResult
 from housing_ml.reporting.artifacts import show_summary
@@ -61,7 +62,7 @@ def search(config: RetrainConfig, progress: Progress) -> tuple[Search, Figures]:
     return Search(raw, merged, sides, imputation, features, selection, sweep), drawn
 
 
-@flow(name="sweep", persist_result=False)
+@flow(name="sweep", persist_result=False, on_failure=[forget_exception])
 def sweep(config: RetrainConfig = RetrainConfig()) -> SweepResult:  # noqa: B008 - frozen
     """Search for the best parameters of the selected model, and change nothing in service.
 

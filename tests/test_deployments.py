@@ -10,10 +10,7 @@ import pytest
 import yaml
 from prefect.flows import Flow
 
-from deployments.deploy import environment
 from deployments.pools import WORKERS
-from housing_ml.monitoring.publishing import DRIFT, RETRAIN
-from housing_ml.settings import Settings
 
 DOCUMENT = yaml.safe_load((Path(__file__).parents[1] / "prefect.yaml").read_text())
 DEPLOYMENTS: dict[str, dict[str, Any]] = {item["name"]: item for item in DOCUMENT["deployments"]}
@@ -58,14 +55,7 @@ def test_a_second_retrain_waits_and_a_second_weekly_one_is_dropped() -> None:
     assert limits["retrain-weekly"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
 
 
-def test_an_event_of_the_monitor_starts_the_retrain() -> None:
-    (trigger,) = DEPLOYMENTS["retrain"]["triggers"]
-
-    assert set(trigger["expect"]) == {DRIFT, RETRAIN}
-
-
-def test_every_place_that_the_document_asks_for_is_given(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[1] / "prefect.yaml").read_text()
-    asked = {part.partition(" }}")[0] for part in text.split("{{ $")[1:]}
-
-    assert asked <= environment(Settings(home=tmp_path)).keys()
+def test_a_runs_place_is_its_workers_and_an_image_that_of_the_pool() -> None:
+    for name, deployment in DEPLOYMENTS.items():
+        assert deployment["pull"] == [{"flows.working_place.enter": {}}], name
+    assert "$" not in (Path(__file__).parents[1] / "prefect.yaml").read_text()

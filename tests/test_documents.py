@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from deployments.cloud_settings import CloudSettings
 from housing_ml.cli import app
 from housing_ml.config.retrain import RetrainConfig
 from housing_ml.gate import decision as gate
@@ -49,6 +50,7 @@ def test_tasks_and_files_exist(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=named)
 def test_settings_exist(document: Path) -> None:
     known = {f"HOUSING_{name.upper()}" for name in Settings.model_fields} | {"HOUSING_API_KEY"}
+    known |= {f"HOUSING_CLOUD_{name.upper()}" for name in CloudSettings.model_fields}
     asked = set(re.findall(r"\bHOUSING_(?!SERVE_)[A-Z_]+", document.read_text()))
 
     assert asked <= known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from google.auth.exceptions import DefaultCredentialsError
@@ -57,9 +58,16 @@ def _storage(block: str, settings: Settings) -> Any:
 
 
 def _credentials(settings: Settings) -> Any:
-    """Return the key file's credentials, or the machine's own: workload identity."""
+    """Return the key's credentials, or the machine's own: workload identity.
+
+    The block holds the key itself, which Prefect encrypts, and not where it is on this machine.
+    """
+    file = settings.service_account_file
     try:
-        return GcpCredentials(service_account_file=settings.service_account_file)
+        key: Any = json.loads(file.read_bytes()) if file else None
+        return GcpCredentials(service_account_info=key)
+    except OSError as error:
+        raise BlockError(f"HOUSING_SERVICE_ACCOUNT_FILE={file} cannot be read ({error})") from error
     except (DefaultCredentialsError, ValueError) as error:
         raise BlockError(
             f"no identity at Google ({error}): set HOUSING_SERVICE_ACCOUNT_FILE to a key file"

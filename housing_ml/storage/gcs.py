@@ -104,6 +104,14 @@ class Bucket:
                 return self._generation_if_ours(name, content, error)
         return int(blob.generation)
 
+    def delete(self, name: str) -> None:
+        """Delete an object; one that is not there is as good as deleted."""
+        with self._one_message("deleted", name):
+            try:
+                self._bucket.blob(self._root + name).delete(**self._options)
+            except NotFound:
+                return
+
     def names(self, folder: str) -> list[str]:
         """Return the names of the objects directly in a folder, sorted."""
         with self._one_message("listed", folder):
