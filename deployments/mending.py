@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 _ALIVE = [StateType.RUNNING, StateType.CANCELLING]
 
 
-def mend(client: SyncPrefectClient) -> list[str]:
+def mend(client: SyncPrefectClient, silent_after: timedelta = SILENT_AFTER) -> list[str]:
     """Mark this project's runs as crashed whose process is gone; return their names.
 
     A process of this machine is looked for. One of another machine is gone when it has sent no
-    heartbeat for as long as the watch over silent runs allows.
+    heartbeat for `silent_after`, which is as long as the watch over silent runs allows.
     """
     found = client.read_flow_runs(
         flow_run_filter=FlowRunFilter(
@@ -38,7 +38,7 @@ def mend(client: SyncPrefectClient) -> list[str]:
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_ALIVE)),
         )
     )
-    dead = [run for run in found if _is_dead(client, run)]
+    dead = [run for run in found if _is_dead(client, run, silent_after)]
     for run in dead:
         state = Crashed(
             message="The run's process was gone when a worker started. "
@@ -48,13 +48,13 @@ def mend(client: SyncPrefectClient) -> list[str]:
     return [run.name for run in dead]
 
 
-def _is_dead(client: SyncPrefectClient, run: FlowRun) -> bool:
+def _is_dead(client: SyncPrefectClient, run: FlowRun, silent_after: timedelta) -> bool:
     machine, _, process = (run.infrastructure_pid or "").rpartition(":")
     if machine == socket.gethostname() and process.isdigit():
         return not _runs_here(int(process), run)
     now = datetime.now(UTC)
     started = run.state.timestamp if run.state else now
-    return started < now - SILENT_AFTER and not _was_heard(client, run, now - SILENT_AFTER)
+    return started < now - silent_after and not _was_heard(client, run, now - silent_after)
 
 
 def _runs_here(process: int, run: FlowRun) -> bool:

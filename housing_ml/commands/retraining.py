@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import TYPE_CHECKING, Any
 
+from housing_ml.commands.job import tell_verdict, telling_of_failure
 from housing_ml.commands.output import (
     REJECTED,
     Flag,
@@ -30,6 +32,7 @@ def retrain(  # noqa: PLR0913 - each is an option that a person types
     set_: Overrides = (),
     refresh: Flag = False,
     synthetic_if_offline: Flag = False,
+    as_job: Flag = False,
     verbose: Flag = False,
     as_json: Json = False,
 ) -> int:
@@ -41,6 +44,8 @@ def retrain(  # noqa: PLR0913 - each is an option that a person types
         refresh: Ignore the cache and compute every stage again.
         synthetic_if_offline: Use a synthetic sample when no source is configured and the public
             one cannot be reached.
+        as_job: End with exit code 0 whatever the gate says, since a model that is not promoted is
+            no failure, and tell the webhook of such a model and of a failure.
         verbose: Show the libraries' own logs too.
         as_json: Print the result as JSON; progress goes to standard error.
     """
@@ -51,18 +56,23 @@ def retrain(  # noqa: PLR0913 - each is an option that a person types
     from flows.retrain import run_retrain
     from housing_ml.data.source import SourceUnavailableError
 
-    run = partial(run_retrain, settings=Settings(), refresh=refresh, verbose=verbose)
-    try:
-        result = run(chosen)
-    except SourceUnavailableError as error:
-        if not synthetic_if_offline or chosen.data.url or Settings().data_url:
-            raise
-        warn(f"{error}\nGOING ON WITH A SYNTHETIC SAMPLE: try the platform, do not price houses.")
-        result = run(_synthetic(chosen))
+    settings = Settings()
+    run = partial(run_retrain, settings=settings, refresh=refresh, verbose=verbose)
+    with telling_of_failure(settings) if as_job else nullcontext():
+        try:
+            result = run(chosen)
+        except SourceUnavailableError as error:
+            if not synthetic_if_offline or chosen.data.url or settings.data_url:
+                raise
+            warn(f"{error}\nGOING ON WITH A SYNTHETIC SAMPLE: try it, do not price houses.")
+            result = run(_synthetic(chosen))
     if as_json:
         print(result.model_dump_json(indent=2))
     else:
         show(result.summary)
+    if as_job:
+        tell_verdict(result, settings)
+        return 0
     return 0 if result.promoted else REJECTED
 
 
