@@ -25,7 +25,18 @@ class StorageSettings(BaseSettings):
     storage_block: str | None = Field(
         default=None,
         description="Prefect block for data, results and releases: gcs-bucket/NAME or "
-        "local-file-system/NAME. Empty: local files in the home folder.",
+        "local-file-system/NAME. Empty: the bucket, or else local files in the home folder.",
+    )
+    bucket: str | None = Field(
+        default=None,
+        pattern="^gs://[^/]+",
+        description="Bucket for data, results and releases, such as gs://BUCKET/FOLDER. With a "
+        "block of type gcs-bucket too, what `housing blocks register` writes into it.",
+    )
+    service_account_file: Path | None = Field(
+        default=None,
+        description="Key file of the service account that reads and writes the bucket. "
+        "Empty: the machine's own identity.",
     )
 
     @property
@@ -38,17 +49,6 @@ class Settings(StorageSettings):
     """One person's or one machine's places; a value that is empty means the embedded default."""
 
     data_url: str | None = Field(default=None, description="Source of the raw data.")
-    bucket: str | None = Field(
-        default=None,
-        pattern="^gs://[^/]+",
-        description="Bucket that `housing blocks register` writes into a block of type gcs-bucket, "
-        "such as gs://BUCKET/FOLDER.",
-    )
-    service_account_file: Path | None = Field(
-        default=None,
-        description="Key file of the service account that reads and writes the bucket. "
-        "Empty: the machine's own identity.",
-    )
     notification_url: SecretStr | None = Field(
         default=None,
         description="Webhook that is told of failed and rejected retrains, such as Slack's. "

@@ -22,7 +22,7 @@ resource "google_cloud_run_v2_service" "housing" {
       }
       env {
         name  = "HOUSING_SERVE_RELEASES"
-        value = "/storage/releases"
+        value = "gs://${google_storage_bucket.platform.name}/releases"
       }
       env {
         name = "HOUSING_SERVE_API_KEYS"
@@ -49,17 +49,6 @@ resource "google_cloud_run_v2_service" "housing" {
         http_get {
           path = "/health/live"
         }
-      }
-      volume_mounts {
-        name       = "platform"
-        mount_path = "/storage"
-      }
-    }
-    volumes {
-      name = "platform"
-      gcs {
-        bucket    = google_storage_bucket.platform.name
-        read_only = false
       }
     }
   }
@@ -89,30 +78,22 @@ resource "google_cloud_run_v2_job" "retrain" {
     template {
       service_account       = google_service_account.part["retrain"].email
       execution_environment = "EXECUTION_ENVIRONMENT_GEN2"
-      max_retries           = 1
+      max_retries           = 1 # of a failure: a model that is not promoted is none
       timeout               = "3600s"
       containers {
         image   = "${local.registry}/pipeline:${var.tag}"
         command = ["housing"]
         args    = ["retrain", "--as-job"] # a model that the gate does not promote is no failure
         env {
+          name  = "HOUSING_BUCKET"
+          value = "gs://${google_storage_bucket.platform.name}"
+        }
+        env {
           name  = "HOUSING_MLFLOW_TRACKING_URI"
           value = var.mlflow_tracking_uri
         }
         resources {
           limits = { cpu = "4", memory = "8Gi" }
-        }
-        volume_mounts {
-          # Data and releases only: SQLite beside them needs a real file system.
-          name       = "platform"
-          mount_path = "/state/storage"
-        }
-      }
-      volumes {
-        name = "platform"
-        gcs {
-          bucket    = google_storage_bucket.platform.name
-          read_only = false
         }
       }
     }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from housing_ml.errors import HousingError
 from housing_ml.settings import StorageSettings
+from housing_ml.storage.locate import storage_place
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -24,13 +25,8 @@ def forget_exception(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any])
     key = getattr(metadata, "storage_key", None)
     if key is None:
         return
-    settings = StorageSettings()
-    place: Any = settings.storage_path
-    if settings.storage_block is not None:
-        from housing_ml.storage.places import open_place  # noqa: PLC0415 - not for local files
-
-        place = open_place(settings.storage_block)
     with suppress(OSError, HousingError):  # the failure itself matters more
+        place = storage_place(StorageSettings())
         if isinstance(place, Path):
             (place / key).unlink(missing_ok=True)
         else:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_BLOCK = "housing-bucket"
 _LOGGER = "prefect.flow_runs.stages"
 
 
@@ -69,8 +70,14 @@ def run_stage(task: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> StageRun[R
 def result_storage(settings: Settings) -> str | Path:
     """Return where the records of results live: beside the data that they refer to.
 
-    Give it to a flow where it starts: `flow.with_options(result_storage=...)`.
+    Give it to a flow where it starts: `flow.with_options(result_storage=...)`. For a bucket without
+    a block, one is written on the server, which the session has: Prefect takes no other.
     """
+    if settings.storage_block is None and settings.bucket is not None:
+        from housing_ml.storage.blocks import bucket_block  # noqa: PLC0415 - takes a second
+
+        bucket_block(settings.bucket, settings.service_account_file).save(_BLOCK, overwrite=True)
+        return f"gcs-bucket/{_BLOCK}"
     return settings.storage_block or settings.storage_path
 
 

@@ -23,6 +23,7 @@ import msgspec
 from housing_ml.bundle.manifest import BundleError, read_manifest, sha256
 from housing_ml.releases.records import Channels, Event, Release, now
 from housing_ml.storage.errors import ConflictError, ReleaseError
+from housing_ml.storage.locate import storage_place
 from housing_ml.storage.versioned import LocalReleases, ReleaseStorage
 
 if TYPE_CHECKING:
@@ -36,12 +37,8 @@ MANIFEST = "manifest.json"
 
 
 def open_releases(settings: Settings) -> ReleaseStorage:
-    """Return the releases in the configured Prefect block, or in the home folder."""
-    if settings.storage_block is None:
-        return LocalReleases(settings.releases_path)
-    from housing_ml.storage.places import open_place  # noqa: PLC0415 - not needed for local files
-
-    place = open_place(settings.storage_block)
+    """Return the releases where the settings say: in a bucket, or in the home folder."""
+    place = storage_place(settings)
     return LocalReleases(place / "releases") if isinstance(place, Path) else place.below("releases")
 
 

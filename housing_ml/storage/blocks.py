@@ -13,6 +13,8 @@ from prefect_gcp import GcpCredentials, GcsBucket
 from housing_ml.errors import HousingError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from prefect.blocks.core import Block
     from pydantic import SecretStr
 
@@ -53,16 +55,24 @@ def _storage(block: str, settings: Settings) -> Any:
         )
     if not settings.bucket:
         raise BlockError("HOUSING_BUCKET is empty: set it to gs://BUCKET/FOLDER")
-    name, _, folder = settings.bucket.removeprefix("gs://").partition("/")
-    return GcsBucket(bucket=name, bucket_folder=folder, gcp_credentials=_credentials(settings))
+    return bucket_block(settings.bucket, settings.service_account_file)
 
 
-def _credentials(settings: Settings) -> Any:
+def bucket_block(address: str, key_file: Path | None) -> Any:
+    """Return the block of gs://BUCKET/FOLDER, which Prefect does not know yet.
+
+    Raises:
+        BlockError: when the key file cannot be read, or the machine has no identity at Google.
+    """
+    name, _, folder = address.removeprefix("gs://").partition("/")
+    return GcsBucket(bucket=name, bucket_folder=folder, gcp_credentials=_credentials(key_file))
+
+
+def _credentials(file: Path | None) -> Any:
     """Return the key's credentials, or the machine's own: workload identity.
 
     The block holds the key itself, which Prefect encrypts, and not where it is on this machine.
     """
-    file = settings.service_account_file
     try:
         key: Any = json.loads(file.read_bytes()) if file else None
         return GcpCredentials(service_account_info=key)

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from prefect.blocks.core import Block
 
+from housing_ml.storage.blocks import bucket_block
 from housing_ml.storage.errors import StorageError
 from housing_ml.storage.gcs import Bucket
 
@@ -32,3 +33,13 @@ def open_place(block: str) -> Bucket | Path:
     if block.startswith("local-file-system/"):
         return Path(found.basepath).expanduser().resolve()
     raise StorageError(f"{block}: give gcs-bucket/NAME or local-file-system/NAME")
+
+
+@cache
+def open_bucket(address: str, key_file: Path | None) -> Bucket:
+    """Return the bucket at gs://BUCKET/FOLDER, without asking Prefect for anything.
+
+    Raises:
+        BlockError: when the machine has no identity at Google.
+    """
+    return Bucket(bucket_block(address, key_file))

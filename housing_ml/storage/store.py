@@ -14,12 +14,12 @@ from housing_ml.records.refs import ArtifactRef, DatasetRef
 from housing_ml.storage.atomic import write_atomically
 from housing_ml.storage.errors import StorageError
 from housing_ml.storage.frames import from_parquet, to_parquet
+from housing_ml.storage.locate import storage_place
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from housing_ml.settings import StorageSettings
-    from housing_ml.storage.gcs import Bucket
 
 
 class ObjectFiles(Protocol):
@@ -116,12 +116,8 @@ class Store:
 
 
 def open_store(settings: StorageSettings) -> Store:
-    """Return the store of the configured Prefect block, or of local files below the home folder."""
-    place: Bucket | Path = settings.storage_path
-    if settings.storage_block is not None:
-        from housing_ml.storage.places import open_place  # noqa: PLC0415 - not needed for local files
-
-        place = open_place(settings.storage_block)
+    """Return the store where the settings say: in a bucket, or below the home folder."""
+    place = storage_place(settings)
     if isinstance(place, Path):
         return Store(LocalFiles(place), str(place))
     return Store(place, place.address)
