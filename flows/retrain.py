@@ -71,6 +71,7 @@ def _register(stages: Stages, config: RetrainConfig, progress: Progress) -> Regi
     registered = progress.run(tasks.registration, stages, config)
     if holds(registered, Settings()):
         return registered
+    progress.computed.add(tasks.registration.name)
     return run_stage(tasks.registration.with_options(refresh_cache=True), stages, config).result
 
 
