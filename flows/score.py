@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 @task(task_run_name="score {file}", retries=1, persist_result=False)
 def score_one(file: str, target: str, digest: str) -> ScoreReport:
     """Price one file with the published bundle of that digest; finished parts are kept."""
-    return score_file(file, target, Bundle(fetch_bundle(open_releases(Settings()), digest)))
+    settings = Settings()
+    files = fetch_bundle(open_releases(settings), digest)
+    return score_file(file, target, Bundle(files, same_code=settings.require_same_code))
 
 
 def _machines() -> AbstractContextManager[TaskRunner[Any]]:

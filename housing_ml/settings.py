@@ -68,6 +68,11 @@ class Settings(StorageSettings):
         "starts one on this machine. Empty: this process.",
     )
 
+    require_same_code: bool = Field(
+        default=False,
+        description="Refuse a bundle that other feature code made, though it repeats its golden "
+        "rows here.",
+    )
     signing_key: SecretStr | None = Field(
         default=None,
         description="Private Ed25519 key in base64 that signs published bundles. "

@@ -89,7 +89,7 @@ class _Parts:
         self.trials = Trials(storage, self.log.offer if self.log else None, self.metrics)
         self.store = ModelStore(
             open_source(settings, storage),
-            LastGood(settings.state, settings.channel),
+            LastGood(settings.state, settings.channel, same_code=settings.require_same_code),
             self.trials,
             self.metrics,
             settings,

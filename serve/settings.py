@@ -50,6 +50,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `service` below `HOUSING_HOME`, unless set."""
     poll_seconds: _Positive = 1.0
+    require_same_code: bool = False
+    """Refuse a bundle that other feature code made, though it repeats its golden rows here.
+
+    `HOUSING_REQUIRE_SAME_CODE`, unless set."""
     public_keys: list[str] = []
     """Public Ed25519 keys in base64; with any, only bundles that one of them signed are served."""
     webhook_secret: str | None = None
@@ -87,7 +91,9 @@ def from_environment(environ: Mapping[str, str | None] | None = None) -> Setting
         "state": home / "service",
     }
     for field in msgspec.structs.fields(Settings):
-        if text := (environ.get(PREFIX + field.name.upper()) or "").strip():
+        common = "HOUSING_REQUIRE_SAME_CODE" if field.name == "require_same_code" else ""
+        name = PREFIX + field.name.upper()
+        if text := (environ.get(name) or environ.get(common) or "").strip():
             given[field.name] = _convert(field, text)
     settings = Settings(**given)
     _check_places(settings)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 SHARED_ARCHIVE = Path(__file__).parents[2] / "shared" / "data" / "housing.tgz"
+OLD_RELEASES = SHARED_ARCHIVE.with_name("releases-0.1.0.tgz")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,6 +55,15 @@ def housing_frame(housing_archive: Path) -> pd.DataFrame:
     from housing_ml.data.contract import COLUMNS, TARGET  # noqa: PLC0415
 
     return frame[[*COLUMNS, TARGET]]
+
+
+@pytest.fixture
+def old_home(tmp_path: Path) -> Path:
+    """A home folder with the release storage that version 0.1.0 wrote: one champion, version 1."""
+    home = tmp_path / "old"
+    with tarfile.open(OLD_RELEASES) as archive:
+        archive.extractall(home / "storage", filter="data")
+    return home
 
 
 # Prefect: one server for all tests, on a database of its own.

@@ -4,8 +4,9 @@ A bundle is five files. `manifest.json` describes the model and seals the digest
 `features.safetensors` holds the fitted features; `model.onnx` holds the model; and
 `golden.safetensors` holds raw rows with the prices that scikit-learn gave for them in training;
 `reference.json` holds counts of the training rows, for the monitor.
-None of them can run code. A bundle that exists has passed every check: digests, the fingerprint
-of the feature code, and the golden rows.
+None of them can run code. A bundle that exists has passed every check: digests and golden rows.
+Those decide, and not the text of the code: one that other feature code made is as good when this
+code repeats each golden row, and `other_code` says so. Who wants the same code asks for it.
 
     bundle = load_bundle("models/champion")
     bundle.predict(frame)            # dollars, float64 (rows,)
@@ -19,14 +20,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime
 import safetensors.numpy
-from numpy.typing import NDArray
 
 from housing_ml.bundle.manifest import BundleError, Manifest, Provenance, read_manifest, sha256
+from housing_ml.bundle.proof import FeatureCode, Golden, Prediction, Vector, check_golden
 from housing_ml.bundle.reference import REFERENCE, Reference, read_reference
 from housing_ml.bundle.row_order import similar_order
 from housing_ml.data.contract import CATEGORIES, NUMERIC, Matrix, RawData, to_matrix
@@ -35,6 +36,8 @@ from housing_ml.fingerprint import WORDING, code_fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
 __all__ = [
     "FILES",
@@ -54,8 +57,6 @@ MANIFEST, FEATURES, MODEL, GOLDEN = (
     "golden.safetensors",
 )
 FILES = (MANIFEST, FEATURES, MODEL, GOLDEN, REFERENCE)
-TOLERANCE = 1e-6
-"""Largest relative difference from a golden price; the same as training allows."""
 
 _THREADS = min(4, os.cpu_count() or 1)
 
@@ -67,31 +68,16 @@ _SMALLEST_CHUNK, _LARGEST_CHUNK = 1024, 2048
 as many, a service that is asked for a thousand rows at a time answers a sixth fewer: its threads
 wait for each other between any two steps of a chunk."""
 
-Vector = NDArray[np.float64]
-
-
-class Prediction(NamedTuple):
-    """Dollars, float64 (rows,): the price and its interval; lower <= price <= upper."""
-
-    price: Vector
-    lower: Vector
-    upper: Vector
-
-
-class Golden(NamedTuple):
-    """Raw rows, float64 (rows, 9), with what scikit-learn predicted for them in training."""
-
-    raw: Matrix
-    price: Vector
-    lower: Vector
-    upper: Vector
-
 
 class Bundle:
     """A verified model that predicts dollars from raw rows, the same for one row and for many."""
 
-    def __init__(self, files: Mapping[str, bytes]) -> None:
+    def __init__(self, files: Mapping[str, bytes], *, same_code: bool = False) -> None:
         """Take and verify the contents of the files, by name.
+
+        Args:
+            files: contents by name.
+            same_code: refuse what other feature code made, though it repeats its golden rows.
 
         Raises:
             BundleError: when a check fails; the message says which and what to do.
@@ -102,7 +88,10 @@ class Bundle:
         self._files = {name: files[name] for name in FILES}
         self.manifest: Manifest = read_manifest(files[MANIFEST])
         self._check_digests()
-        self._check_fingerprint()
+        here = code_fingerprint(HousingFeatures.__module__, without=(WORDING,))
+        self.code = FeatureCode(self.manifest.feature_fingerprint, here)
+        if same_code:
+            self.code.require_the_same()
         try:
             self.features = HousingFeatures.from_arrays(safetensors.numpy.load(files[FEATURES]))
             self.golden = Golden(**safetensors.numpy.load(files[GOLDEN]))
@@ -110,8 +99,9 @@ class Bundle:
             self._session = _session(files[MODEL])
             replayed = self.predict_matrix(self.golden.raw)
         except Exception as error:  # damage can surface as any error of numpy or ONNX Runtime
-            raise BundleError(f"the bundle's parts do not work together: {error}") from error
-        self._check_golden(replayed)
+            reason = self.code.explain(error)
+            raise BundleError(f"the bundle's parts do not work together: {reason}") from error
+        check_golden(replayed, self.golden, self.code)
 
     @classmethod
     def assemble(
@@ -136,6 +126,11 @@ class Bundle:
     def digest(self) -> str:
         """SHA-256 of the manifest, and through it of everything: the bundle's identity."""
         return sha256(self._files[MANIFEST])
+
+    @property
+    def other_code(self) -> str:
+        """What people are told of a bundle that other code made; empty for one of this code."""
+        return self.code.note(self.golden)
 
     def files(self) -> dict[str, bytes]:
         """Return the contents of the files by name."""
@@ -207,27 +202,6 @@ class Bundle:
             if sha256(self._files[name]) != self.manifest.files.get(name):
                 raise BundleError(f"{name}: its digest does not match: it was changed or damaged")
 
-    def _check_fingerprint(self) -> None:
-        found = code_fingerprint(HousingFeatures.__module__, without=(WORDING,))
-        if found != self.manifest.feature_fingerprint:
-            raise BundleError(
-                "feature_fingerprint: the features were computed by other code "
-                f"({self.manifest.feature_fingerprint[:12]}) than runs here ({found[:12]}): "
-                "serve with the code that trained, or train again"
-            )
-
-    def _check_golden(self, replayed: Prediction) -> None:
-        for name, values in replayed._asdict().items():
-            expected = getattr(self.golden, name)
-            wrong = ~np.isclose(values, expected, rtol=TOLERANCE, atol=0)
-            if values.shape != expected.shape or wrong.any():
-                row = int(wrong.argmax())
-                raise BundleError(
-                    f"golden row {row}: {name} is {values[row]:.6f} dollars here, but was "
-                    f"{expected[row]:.6f} in training: the libraries or the machine compute "
-                    "otherwise; do not serve this bundle here"
-                )
-
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(_THREADS, thread_name_prefix="bundle")
@@ -266,8 +240,8 @@ def bounded(price: Vector, spread: Vector, manifest: Manifest) -> Prediction:
     )
 
 
-def load_bundle(path: str | Path) -> Bundle:
-    """Read and verify a saved bundle.
+def load_bundle(path: str | Path, *, same_code: bool = False) -> Bundle:
+    """Read and verify a saved bundle; `same_code` is that of `Bundle`.
 
     Raises:
         BundleError: when a file is missing or a check fails; the message says which.
@@ -277,7 +251,7 @@ def load_bundle(path: str | Path) -> Bundle:
         files = {name: (folder / name).read_bytes() for name in FILES}
     except OSError as error:
         raise BundleError(f"{folder}: cannot be read: {error}") from error
-    return Bundle(files)
+    return Bundle(files, same_code=same_code)
 
 
 def _to_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:

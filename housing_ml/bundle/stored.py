@@ -15,7 +15,8 @@ def load_stored(store: Store, ref: BundleRef) -> Bundle:
     """Return the stored bundle, which has proved itself.
 
     Raises:
-        BundleError: when it does not repeat its golden rows.
+        BundleError: when it does not repeat its golden rows, or other feature code made it.
         StorageError: when a file of it is missing or damaged.
     """
-    return Bundle({name: store.get_bytes(file) for name, file in ref.files.items()})
+    files = {name: store.get_bytes(file) for name, file in ref.files.items()}
+    return Bundle(files, same_code=True)

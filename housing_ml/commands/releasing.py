@@ -45,15 +45,19 @@ def status(*, url: str = "http://127.0.0.1:8000", as_json: Json = False) -> int:
         as_json: Print the channels as JSON; `champion` is null when there is none.
     """
     from housing_ml.releases.channels import open_releases, read_channels
+    from housing_ml.releases.feature_code import feature_code_notes
     from housing_ml.releases.status import service_health, status_document, status_rows
 
-    channels, _ = read_channels(open_releases(Settings()))
+    settings = Settings()
+    storage = open_releases(settings)
+    channels, _ = read_channels(storage)
+    notes = feature_code_notes(storage, channels.channels, same_code=settings.require_same_code)
     if as_json:
-        print_json(status_document(channels))
+        print_json(status_document(channels, notes))
     elif "champion" not in channels.channels:
         raise CommandError(NO_CHAMPION)
     else:
-        show_rows(status_rows(channels, datetime.now(UTC)))
+        show_rows(status_rows(channels, datetime.now(UTC), notes))
         show(service_health(url))
     return 0
 

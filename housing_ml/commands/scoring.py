@@ -79,12 +79,14 @@ def _champion() -> Bundle:
     from housing_ml.bundle.model import Bundle
     from housing_ml.releases.channels import fetch_bundle, open_releases, read_channels
 
-    releases = open_releases(Settings())
+    settings = Settings()
+    releases = open_releases(settings)
     channels, _ = read_channels(releases)
     champion = channels.channels.get("champion")
     if champion is None:
         raise CommandError(NO_CHAMPION)
-    return Bundle(fetch_bundle(releases, champion.bundle))
+    files = fetch_bundle(releases, champion.bundle)
+    return Bundle(files, same_code=settings.require_same_code)
 
 
 def _predict(bundle: Bundle, frame: pd.DataFrame) -> pd.DataFrame:

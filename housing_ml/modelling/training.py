@@ -10,7 +10,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from housing_ml.bundle.manifest import ColumnRange, Manifest, PriceRange, Provenance
-from housing_ml.bundle.model import TOLERANCE, Bundle, Golden, bounded
+from housing_ml.bundle.model import Bundle, Golden, bounded
 from housing_ml.bundle.reference import describe
 from housing_ml.data.contract import CATEGORIES, COLUMNS, NUMERIC, Matrix
 from housing_ml.errors import HousingError
@@ -36,6 +36,10 @@ _GOLDEN_ROWS = 64
 _BEDROOMS = COLUMNS.index("total_bedrooms")
 _CODES = range(-1, len(CATEGORIES))
 _LIBRARIES = ("numpy", "pykdtree", "scipy", "scikit-learn", "onnx", "onnxruntime", "safetensors")
+
+
+_TOLERANCE = 1e-6
+"""Largest relative difference between the bundle and scikit-learn on a training row."""
 
 
 class TrainingError(HousingError, RuntimeError):
@@ -150,7 +154,7 @@ def _bundle(
     wanted = (pipeline[1:].predict(matrix), calibration.spread(matrix))
     for name, found, fitted in zip(("price", "spread"), bundle.score(matrix), wanted, strict=True):
         difference = np.abs(found - fitted) / np.abs(fitted)
-        if not (difference <= TOLERANCE).all():
+        if not (difference <= _TOLERANCE).all():
             row = int(difference.argmax())
             raise TrainingError(
                 f"training row {row}: the bundle's {name} is {found[row]:.6f} dollars, but "

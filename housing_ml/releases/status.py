@@ -10,6 +10,7 @@ import msgspec
 from housing_ml.reporting.markdown import METRIC_TITLES, amount
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import timedelta
 
     from housing_ml.releases.records import Channels, Release
@@ -20,19 +21,30 @@ _UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 _PATIENCE_SECONDS = 3.0
 
 
-def status_document(channels: Channels) -> dict[str, Any]:
-    """Return what `housing status --json` prints: each channel's release; champion may be null."""
-    releases = {name: msgspec.to_builtins(release) for name, release in channels.channels.items()}
+def status_document(channels: Channels, notes: Mapping[str, str]) -> dict[str, Any]:
+    """Return what `housing status --json` prints: each channel's release; champion may be null.
+
+    `notes` are of channels whose bundle other feature code made.
+    """
+    releases = {
+        name: msgspec.to_builtins(release)
+        | ({"feature_code": notes[name]} if name in notes else {})
+        for name, release in channels.channels.items()
+    }
     return {"champion": None, **releases}
 
 
-def status_rows(channels: Channels, at: datetime) -> list[Row]:
+def status_rows(channels: Channels, at: datetime, notes: Mapping[str, str]) -> list[Row]:
     """Return what there is to know of the releases at a time: a column for each channel.
 
-    The champion comes first.
+    The champion comes first. `notes` are of channels whose bundle other feature code made.
     """
     names = sorted(channels.channels, key=lambda name: (name != "champion", name))
-    facts = {name: _facts(channels.channels[name], at) for name in names}
+    facts = {
+        name: _facts(channels.channels[name], at)
+        | ({"feature code": notes[name]} if name in notes else {})
+        for name in names
+    }
     titles = dict.fromkeys(title for found in facts.values() for title in found)
     return [
         {"channel": title, **{name: found.get(title, "") for name, found in facts.items()}}

@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 
 class LastGood:
-    """One bundle per channel in `folder`; the workers of a machine share it."""
+    """One bundle per channel in `folder`; the workers of a machine share it.
 
-    def __init__(self, folder: Path, channel: str) -> None:
+    With `same_code`, one that other feature code made is not taken back.
+    """
+
+    def __init__(self, folder: Path, channel: str, *, same_code: bool = False) -> None:
         self._bundles = folder / "last-good" / channel
         self._pointer = self._bundles / "release.json"
+        self._same_code = same_code
 
     def save(self, bundle: Bundle, release: Release) -> None:
         """Keep this bundle and forget the others.
@@ -53,7 +57,7 @@ class LastGood:
         if not self._pointer.exists():
             return None
         release = msgspec.json.decode(self._pointer.read_bytes(), type=Release)
-        bundle = load_bundle(self._bundles / release.bundle)
+        bundle = load_bundle(self._bundles / release.bundle, same_code=self._same_code)
         if bundle.digest != release.bundle:
             raise BundleError(f"the last good bundle is not {release.bundle}")
         return bundle, release

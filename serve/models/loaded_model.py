@@ -41,6 +41,10 @@ class LoadedModel(msgspec.Struct, frozen=True):
         """The registry's version."""
         return self.release.version
 
+    def note(self, said: str) -> str:
+        """Add to what is said of the model that other feature code made it, where it did."""
+        return "; ".join(filter(None, (said, self.bundle.other_code)))
+
     def describe(self) -> ModelResponse:
         """Return what the API tells of it."""
         manifest = self.bundle.manifest
@@ -83,13 +87,15 @@ class Rejected:
         return release == self._release and time.monotonic() < self._next_try
 
 
-def proven(files: dict[str, bytes], release: Release) -> Bundle:
+def proven(files: dict[str, bytes], release: Release, *, same_code: bool = False) -> Bundle:
     """Return the release's bundle after every check, with each of its paths used once.
+
+    With `same_code`, one that other feature code made is refused.
 
     Raises:
         BundleError: when it is not what was released, or does not compute what training did.
     """
-    bundle = Bundle(files)
+    bundle = Bundle(files, same_code=same_code)
     if bundle.digest != release.bundle:
         raise BundleError(f"the bundle is {bundle.digest}, not {release.bundle}")
     golden = bundle.golden.raw

@@ -82,6 +82,7 @@ class ModelStore:
         self._trials = trials
         self._unloaded_at: float | None = None
         self._keys = settings.public_keys
+        self._same_code = settings.require_same_code
         self._source = source
         self._last_good = last_good
         self._metrics = metrics
@@ -129,8 +130,9 @@ class ModelStore:
         if loaded is None:
             return None
         if channel == self._channel:
-            return Dependency("ok", f"version {loaded.version} answers")
-        return self._trials.dependency(channel)
+            return Dependency("ok", loaded.note(f"version {loaded.version} answers"))
+        trial = self._trials.dependency(channel)
+        return trial and msgspec.structs.replace(trial, detail=loaded.note(trial.detail))
 
     def _loaded(self, channel: str) -> LoadedModel | None:
         return self.current if channel == self._channel else self._beside.get(channel)
@@ -211,7 +213,8 @@ class ModelStore:
             self._keep(model)
 
     def _fetch(self, release: Release) -> Bundle:
-        return proven(self._ask(lambda: self._source.fetch(release), _FETCH_SECONDS), release)
+        files = self._ask(lambda: self._source.fetch(release), _FETCH_SECONDS)
+        return proven(files, release, same_code=self._same_code)
 
     def _keep(self, model: LoadedModel) -> None:
         try:
@@ -239,6 +242,13 @@ class ModelStore:
         else:
             self._beside[model.channel] = model
         self._trials.follow(self.current, self._beside)
+        if model.bundle.other_code:
+            logger.warning(
+                "other_feature_code",
+                channel=model.channel,
+                version=model.version,
+                detail=model.bundle.other_code,
+            )
         self._rejected[model.channel].clear()
         self._metrics.reloads.labels("loaded").inc()
         if before:

@@ -134,9 +134,51 @@ class TestRefusal:
         with pytest.raises(BundleError, match=r"model\.onnx: its digest"):
             Bundle(files)
 
-    def test_features_of_other_code_are_refused(self, bundle: Bundle) -> None:
+    def test_a_bundle_of_other_code_that_repeats_its_golden_rows_is_taken_and_says_so(
+        self, bundle: Bundle, raw: Matrix
+    ) -> None:
+        other = Bundle(resealed(bundle, feature_fingerprint="f" * 64))
+        rows = len(bundle.golden.raw)
+        assert other.other_code == f"made by other feature code; {rows:,} golden rows repeated"
+        assert bundle.other_code == ""
+        np.testing.assert_array_equal(
+            other.predict_matrix(raw).price, bundle.predict_matrix(raw).price
+        )
+
+    def test_who_asks_for_the_same_code_is_not_given_a_bundle_of_other_code(
+        self, bundle: Bundle
+    ) -> None:
         with pytest.raises(BundleError, match=r"other code \(ffffffffffff\)"):
-            Bundle(resealed(bundle, feature_fingerprint="f" * 64))
+            Bundle(resealed(bundle, feature_fingerprint="f" * 64), same_code=True)
+        assert Bundle(bundle.files(), same_code=True).digest == bundle.digest
+
+    @pytest.mark.parametrize("output", ["price", "lower", "upper"])
+    def test_a_bundle_of_other_code_is_refused_for_one_golden_row_and_a_hundredth_of_a_cent(
+        self, bundle: Bundle, output: str
+    ) -> None:
+        values = getattr(bundle.golden, output).copy()
+        values[-1] += 1e-3
+        with pytest.raises(BundleError, match=rf"{output} is .* other code \(ffffffffffff\)"):
+            Bundle.assemble(
+                msgspec.structs.replace(bundle.manifest, feature_fingerprint="f" * 64),
+                bundle.features,
+                bundle.files()["model.onnx"],
+                bundle.golden._replace(**{output: values}),
+                bundle.reference,
+            )
+
+    @pytest.mark.parametrize("rows", [0, 3])
+    def test_golden_rows_that_prove_nothing_are_refused(self, bundle: Bundle, rows: int) -> None:
+        prices = {name: getattr(bundle.golden, name)[:rows] for name in ("price", "lower", "upper")}
+        raw = bundle.golden.raw[: rows and rows + 1]
+        with pytest.raises(BundleError, match=r"golden\.safetensors"):
+            Bundle.assemble(
+                bundle.manifest,
+                bundle.features,
+                bundle.files()["model.onnx"],
+                bundle.golden._replace(raw=raw, **prices),
+                bundle.reference,
+            )
 
     @pytest.mark.parametrize("version", [0, 2])
     def test_another_format_is_refused(self, bundle: Bundle, version: int) -> None:

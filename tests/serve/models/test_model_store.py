@@ -160,11 +160,38 @@ def test_one_flipped_byte_keeps_a_bundle_out(
     until(lambda: service.version() == "2.1")
 
 
-def test_a_bundle_of_other_feature_code_is_kept_out(
-    service: Service, followed: Home, models: Models
+def test_a_bundle_of_other_feature_code_that_repeats_its_golden_rows_is_served_and_named(
+    service: Service, followed: Home, models: Models, instances: list[dict[str, Any]]
 ) -> None:
     files = resealed(models.second.bundle, {}, feature_fingerprint="0" * 64)
     followed.promote(followed.publish_files(files, sha256(files["manifest.json"]), "3"))
+    until(lambda: service.version() == "3")
+    assert prices(service.predict(instances[:20]).json()) == (
+        models.second.bundle.predict(models.raw[:20]).tolist()
+    )
+    rows = len(models.second.bundle.golden.raw)
+    said = f"made by other feature code; {rows:,} golden rows repeated"
+    told = service.deep()["dependencies"]["model"]
+    assert told["state"] == "ok"
+    assert told["detail"] == f"version 3 answers; {said}"
+    assert "other_feature_code" in service.output
+    assert said in service.output
+
+
+@pytest.mark.parametrize("name", ["HOUSING_REQUIRE_SAME_CODE", "HOUSING_SERVE_REQUIRE_SAME_CODE"])
+def test_where_the_same_code_is_required_a_bundle_of_other_code_is_kept_out(
+    start: Callable[..., Service],
+    tmp_path: Path,
+    models: Models,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    monkeypatch.setenv(name, "true")
+    home = Home(tmp_path)
+    home.publish(models.first.bundle, "1")
+    service = start(tmp_path)
+    files = resealed(models.second.bundle, {}, feature_fingerprint="0" * 64)
+    home.promote(home.publish_files(files, sha256(files["manifest.json"]), "3"))
     rejected(service, "the features were computed by other code")
 
 

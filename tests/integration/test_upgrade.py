@@ -1,0 +1,198 @@
+"""What an older version has published goes on: served, gone back to, compared with, scored with."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.server import Server
+from housing_ml.bundle.manifest import Provenance
+from housing_ml.config.choices import FeatureParameters
+from housing_ml.config.data import SplitConfig
+from housing_ml.config.modelling import TrainingConfig
+from housing_ml.data.contract import COLUMNS, TARGET, to_matrix
+from housing_ml.data.split import identity_hash, split
+from housing_ml.modelling.training import train
+from housing_ml.releases.champion import promote_version
+from housing_ml.releases.channels import publish_bundle, published, read_channels
+from housing_ml.releases.predictions import champion_prices, predictions_name
+from housing_ml.releases.records import Release, TrainingData, now
+from housing_ml.storage.versioned import LocalReleases
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from housing_ml.bundle.model import Bundle
+
+PLACE = {
+    "longitude": -122.23,
+    "latitude": 37.88,
+    "housing_median_age": 41,
+    "total_rooms": 880,
+    "total_bedrooms": 129,
+    "population": 322,
+    "households": 126,
+    "median_income": 8.3252,
+    "ocean_proximity": "NEAR BAY",
+}
+"""The block group of the README."""
+
+PRICE = 437_207.82
+"""What version 0.1.0 asked for it, in dollars."""
+
+SAID = "made by other feature code; 64 golden rows repeated"
+HOUSING = str(Path(sys.executable).with_name("housing"))
+
+
+@pytest.fixture
+def releases(old_home: Path) -> LocalReleases:
+    """The old release storage."""
+    return LocalReleases(old_home / "storage" / "releases")
+
+
+@pytest.fixture
+def housing(old_home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Type a command in a process of its own on the old home; return what it printed."""
+    monkeypatch.setenv("HOUSING_HOME", str(old_home))
+
+    def run(*words: str) -> str:
+        done = subprocess.run(
+            [HOUSING, *words], capture_output=True, text=True, cwd=old_home, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def service(old_home: Path) -> Iterator[Server]:
+    """The service of this version on the old home."""
+    given = {"HOUSING_HOME": str(old_home), "HOUSING_SERVE_PORT": "{port}"}
+    with Server([sys.executable, "-m", "serve"], given, folder=old_home) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def candidate(housing_frame: pd.DataFrame) -> tuple[Bundle, pd.DataFrame]:
+    """A bundle of this version, and its prices of the holdout that the old champion had too."""
+    training, holdout, _ = split(housing_frame, SplitConfig())
+    bundle = train(
+        to_matrix(training[:3000]),
+        training[TARGET].to_numpy()[:3000],
+        FeatureParameters(imputer="median", clusters=0),
+        "histogram_gradient_boosting",
+        {"max_iter": 30},
+        TrainingConfig(folds=2),
+        Provenance(data_digest="d" * 64, rows=3000, synthetic=False),
+    ).bundle
+    prices = {
+        "identity": identity_hash(holdout, salt=""),
+        "actual": holdout[TARGET],
+        "predicted": bundle.predict(holdout),
+    }
+    return bundle, pd.DataFrame(prices)
+
+
+def publish(releases: LocalReleases, candidate: tuple[Bundle, pd.DataFrame]) -> None:
+    """Publish the candidate as version 2, as a retrain does."""
+    bundle, prices = candidate
+    publish_bundle(releases, bundle.digest, bundle.files())
+    releases.write(predictions_name(bundle.digest), prices.to_parquet())
+    published(
+        releases,
+        Release(
+            version="2",
+            bundle=bundle.digest,
+            model=bundle.manifest.model,
+            metrics={},
+            data=TrainingData(digest="d" * 64, rows=3000, synthetic=False),
+            promoted_at=now(),
+            promoted_by="test",
+            reason="test",
+        ),
+    )
+
+
+def ask(service: Server) -> dict[str, Any]:
+    body = {"instances": [PLACE]}
+    answer = httpx.post(f"{service.url}/api/v1/predict", json=body).raise_for_status()
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_the_champion_of_version_0_1_is_served_and_everybody_is_told(
+    service: Server, housing: Callable[..., str]
+) -> None:
+    answer = ask(service)
+    assert answer["model_version"] == "1"
+    assert round(answer["predictions"][0]["predicted_price"], 2) == PRICE
+    told = httpx.get(f"{service.url}/health/deep").json()["dependencies"]["model"]
+    assert told["state"] == "ok"
+    assert told["detail"] == f"version 1 answers; {SAID}"
+    assert SAID in service.output
+    assert json.loads(housing("status", "--json"))["champion"]["feature_code"] == SAID
+    assert "made by other feature code" in housing("status", "--url", service.url)
+
+
+def test_a_roll_back_to_version_0_1_is_followed(
+    releases: LocalReleases,
+    service: Server,
+    housing: Callable[..., str],
+    candidate: tuple[Bundle, pd.DataFrame],
+) -> None:
+    publish(releases, candidate)
+    promote_version(releases, "2", why="test", by="test")
+    until(lambda: ask(service)["model_version"] == "2")
+    housing("rollback", "--why", "the new one is wrong")
+    until(lambda: ask(service)["model_version"] == "1")
+    assert round(ask(service)["predictions"][0]["predicted_price"], 2) == PRICE
+    events = json.loads(housing("history", "--json"))
+    assert [event["kind"] for event in events] == ["promotion", "promotion", "rollback"]
+
+
+def test_a_new_candidate_is_compared_with_the_champion_of_version_0_1(
+    releases: LocalReleases, housing: Callable[..., str], candidate: tuple[Bundle, pd.DataFrame]
+) -> None:
+    publish(releases, candidate)
+    found = json.loads(housing("compare", "2", "champion", "--json"))
+    assert found["rows"] == len(candidate[1]) == 4058
+    assert found["second"]["version"] == "1"
+    assert found["second"]["metrics"]["rmse"] == pytest.approx(39_043.09, abs=0.01)
+
+
+def test_the_gate_asks_the_champion_of_version_0_1_for_its_prices(
+    releases: LocalReleases, housing_frame: pd.DataFrame
+) -> None:
+    _, holdout, _ = split(housing_frame, SplitConfig())
+    champion = read_channels(releases)[0].channels["champion"].bundle
+    raw, identity = to_matrix(holdout), identity_hash(holdout, salt="")
+    prices = champion_prices(identity, raw, champion, releases)
+    (releases.root / predictions_name(champion)).unlink()
+    np.testing.assert_array_equal(prices, champion_prices(identity, raw, champion, releases))
+    assert not np.isnan(prices).any()
+
+
+def test_a_file_is_scored_with_the_champion_of_version_0_1(
+    old_home: Path,
+    housing: Callable[..., str],
+    prefect_server: str,  # noqa: ARG001 - the scoring runs on it
+) -> None:
+    file, target = old_home / "rows.csv", old_home / "scored"
+    pd.DataFrame([PLACE] * 3)[list(COLUMNS)].to_csv(file, index=False)
+    housing("predict", str(file), "--out", str(old_home / "predicted.csv"))
+    housing("score", str(file), str(target))
+    prices = [
+        *pd.read_csv(old_home / "predicted.csv")["predicted_price"],
+        *pd.concat(map(pd.read_csv, target.rglob("*.csv")))["predicted_price"].round(2),
+    ]
+    assert prices == [PRICE] * 6
