@@ -28,6 +28,7 @@ from housing_ml.data.contract import COLUMNS, BlockGroup, to_matrix
 from housing_ml.features.geography import plane
 from housing_ml.features.kd_tree import NearestPoints
 from housing_ml.features.neighbours import COUNT
+from housing_ml.modelling.golden_rows import ORDINARY
 from serve.schemas import (
     PredictedPrice,
     PredictionInterval,
@@ -137,7 +138,7 @@ def main() -> None:
     """Measure and print."""
     bundle = the_bundle()
     generator = np.random.default_rng(0)
-    drawn = bundle.golden.raw[generator.integers(0, len(bundle.golden.raw), 100_000)]
+    drawn = bundle.golden.raw[generator.integers(0, ORDINARY, 100_000)]
     table = make_table(drawn, generator)
     show("1,000 rows in a request", request_parts(bundle, table[:1000]))
     show("100,000 rows in a file", file_parts(bundle, table))

@@ -12,12 +12,13 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from housing_ml.bundle.manifest import ColumnRange, Manifest, PriceRange, Provenance
 from housing_ml.bundle.model import Bundle, Golden, bounded
 from housing_ml.bundle.reference import describe
-from housing_ml.data.contract import CATEGORIES, COLUMNS, NUMERIC, Matrix
+from housing_ml.data.contract import CATEGORIES, NUMERIC, Matrix
 from housing_ml.errors import HousingError
 from housing_ml.features import HousingFeatures
 from housing_ml.fingerprint import WORDING, code_fingerprint
 from housing_ml.modelling.conformal import Calibration, calibrate
 from housing_ml.modelling.folds import make_folds, predict_fold, splitter
+from housing_ml.modelling.golden_rows import golden_rows, model_splits
 from housing_ml.modelling.models import build_pipeline, predict_in_one_thread
 from housing_ml.modelling.onnx_export import to_onnx
 
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from housing_ml.config.modelling import TrainingConfig
     from housing_ml.modelling.folds import Fold, FoldPrediction
 
-_GOLDEN_ROWS = 64
-_BEDROOMS = COLUMNS.index("total_bedrooms")
-_CODES = range(-1, len(CATEGORIES))
 _LIBRARIES = ("numpy", "pykdtree", "scipy", "scikit-learn", "onnx", "onnxruntime", "safetensors")
 
 
@@ -140,18 +138,17 @@ def _bundle(
     reference: Reference,
 ) -> Bundle:
     """Assemble the bundle and compare it with scikit-learn on every training row."""
-    golden = _golden_rows(raw, manifest.seed)
-    matrix = pipeline["features"].transform(golden)
-    expected = bounded(pipeline[1:].predict(matrix), calibration.spread(matrix), manifest)
-    bundle = Bundle.assemble(
-        manifest,
-        pipeline["features"],
-        to_onnx(pipeline[1:], calibration.model, calibration.minimum),
-        Golden(golden, *expected),
-        reference,
-    )
-    matrix = pipeline["features"].transform(raw)
-    wanted = (pipeline[1:].predict(matrix), calibration.spread(matrix))
+    features = pipeline["features"]
+
+    def fitted_scores(rows: Matrix) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        matrix = features.transform(rows)
+        return pipeline[1:].predict(matrix), calibration.spread(matrix)
+
+    model = to_onnx(pipeline[1:], calibration.model, calibration.minimum)
+    golden = golden_rows(raw, model_splits(model, features), fitted_scores, manifest.seed)
+    expected = bounded(*fitted_scores(golden), manifest)
+    bundle = Bundle.assemble(manifest, features, model, Golden(golden, *expected), reference)
+    matrix, wanted = features.transform(raw), fitted_scores(raw)
     for name, found, fitted in zip(("price", "spread"), bundle.score(matrix), wanted, strict=True):
         difference = np.abs(found - fitted) / np.abs(fitted)
         if not (difference <= _TOLERANCE).all():
@@ -161,12 +158,3 @@ def _bundle(
                 f"scikit-learn's is {fitted[row]:.6f}: the export does not fit this model"
             )
     return bundle
-
-
-def _golden_rows(raw: Matrix, seed: int) -> Matrix:
-    """Draw rows; some are given each category, an unknown one, and missing bedrooms."""
-    drawn = np.random.default_rng(seed).choice(len(raw), _GOLDEN_ROWS)
-    golden = raw[drawn]
-    golden[: len(_CODES), -1] = _CODES
-    golden[len(_CODES) : 2 * len(_CODES), _BEDROOMS] = np.nan
-    return golden

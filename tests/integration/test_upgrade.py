@@ -22,7 +22,7 @@ from housing_ml.data.contract import COLUMNS, TARGET, to_matrix
 from housing_ml.data.split import identity_hash, split
 from housing_ml.modelling.training import train
 from housing_ml.releases.champion import promote_version
-from housing_ml.releases.channels import publish_bundle, published, read_channels
+from housing_ml.releases.channels import publish_bundle, read_channels, record_release
 from housing_ml.releases.predictions import champion_prices, predictions_name
 from housing_ml.releases.records import Release, TrainingData, now
 from housing_ml.storage.versioned import LocalReleases
@@ -108,7 +108,7 @@ def publish(releases: LocalReleases, candidate: tuple[Bundle, pd.DataFrame]) -> 
     bundle, prices = candidate
     publish_bundle(releases, bundle.digest, bundle.files())
     releases.write(predictions_name(bundle.digest), prices.to_parquet())
-    published(
+    record_release(
         releases,
         Release(
             version="2",

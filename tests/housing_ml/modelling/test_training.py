@@ -13,6 +13,7 @@ from housing_ml.config.choices import FeatureParameters, ModelName
 from housing_ml.config.modelling import TrainingConfig
 from housing_ml.data.contract import CATEGORIES, COLUMNS, TARGET, Matrix, to_matrix
 from housing_ml.modelling import training
+from housing_ml.modelling.golden_rows import ORDINARY
 from housing_ml.modelling.training import TrainedModel, TrainingError, train
 
 if TYPE_CHECKING:
@@ -112,9 +113,10 @@ def test_golden_rows_have_every_category_an_unknown_one_and_missing_bedrooms(
     rows: tuple[Matrix, NDArray[np.float64]],
 ) -> None:
     golden = trained(rows[0][:1200], rows[1][:1200], "ridge").bundle.golden
-    assert set(golden.raw[:, -1]) == set(range(-1, len(CATEGORIES)))
-    assert np.isnan(golden.raw[:, COLUMNS.index("total_bedrooms")]).sum() >= 5
-    assert len(golden.raw) == 64
+    ordinary = golden.raw[:ORDINARY]
+    assert set(ordinary[:, -1]) == set(range(-1, len(CATEGORIES)))
+    assert np.isnan(ordinary[:, COLUMNS.index("total_bedrooms")]).sum() >= 5
+    assert len(golden.raw) == 1024
 
 
 def test_an_export_that_computes_otherwise_is_refused(
@@ -122,7 +124,7 @@ def test_an_export_that_computes_otherwise_is_refused(
 ) -> None:
     def slightly_off(self: Bundle, features: NDArray[np.float64]) -> tuple[Any, Any]:
         price, spread = exact(self, features)
-        return (price, spread) if len(features) < 100 else (price * (1 + 2e-6), spread)
+        return (price, spread) if len(features) < 1200 else (price * (1 + 2e-6), spread)
 
     exact = Bundle.score
     monkeypatch.setattr(training.Bundle, "score", slightly_off)
