@@ -12,9 +12,10 @@ import hashlib
 import msgspec
 
 from housing_ml.errors import HousingError
+from housing_ml.formats import refusal
 
 FORMAT = 1
-"""Version of the bundle's layout; code reads its own only."""
+"""Version of the bundle's layout."""
 
 
 class BundleError(HousingError, RuntimeError):
@@ -98,6 +99,8 @@ def read_manifest(content: bytes) -> Manifest:
     """
     try:
         version = msgspec.json.decode(content, type=_Version).format
+        if version > FORMAT:
+            raise BundleError(refusal("manifest.json", version, FORMAT))
         if version != FORMAT:
             raise BundleError(
                 f"manifest.json: format {version}, but this code reads format {FORMAT}: "

@@ -21,7 +21,7 @@ from uuid import uuid4
 import msgspec
 
 from housing_ml.bundle.manifest import BundleError, read_manifest, sha256
-from housing_ml.releases.records import Channels, Event, Release, now
+from housing_ml.releases.records import Channels, Event, Release, decode, now
 from housing_ml.storage.errors import ConflictError, ReleaseError
 from housing_ml.storage.locate import storage_place
 from housing_ml.storage.versioned import LocalReleases, ReleaseStorage
@@ -96,7 +96,7 @@ def read_channels(storage: ReleaseStorage) -> tuple[Channels, int]:
     if found is None:
         return Channels(), 0
     try:
-        return msgspec.json.decode(found.content, type=Channels), found.generation
+        return decode(CHANNELS, found.content, Channels), found.generation
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ReleaseError(
             f"{CHANNELS} is damaged ({error}): promote again, or restore it from the history"
@@ -171,8 +171,8 @@ def settle(storage: ReleaseStorage) -> None:
 def history(storage: ReleaseStorage) -> list[Event]:
     """Return all events, the oldest first."""
     channels, _ = read_channels(storage)
-    found = (storage.read(name) for name in storage.names("history"))
-    events = [msgspec.json.decode(item.content, type=Event) for item in found if item]
+    found = ((name, storage.read(name)) for name in storage.names("history"))
+    events = [decode(name, item.content, Event) for name, item in found if item]
     last = channels.event
     return [*events, last] if last and last not in events else events
 
@@ -189,8 +189,9 @@ def is_published(storage: ReleaseStorage, release: Release) -> bool:
 
 def read_release(storage: ReleaseStorage, version: str, bundle: str) -> Release | None:
     """Return what was published as that version with that bundle; None where nothing was."""
-    found = storage.read(f"versions/{version}-{bundle}.json")
-    return msgspec.json.decode(found.content, type=Release) if found else None
+    name = f"versions/{version}-{bundle}.json"
+    found = storage.read(name)
+    return decode(name, found.content, Release) if found else None
 
 
 def find_release(storage: ReleaseStorage, name: str) -> Release:
@@ -212,7 +213,7 @@ def find_release(storage: ReleaseStorage, name: str) -> Release:
     content = storage.read(f"versions/{found[0]}")
     if content is None:
         raise ReleaseError(f"{name} was deleted while it was looked for")
-    return msgspec.json.decode(content.content, type=Release)
+    return decode(f"versions/{found[0]}", content.content, Release)
 
 
 def _release_name(release: Release) -> str:

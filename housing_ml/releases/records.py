@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import msgspec
+
+from housing_ml.formats import refusal
+from housing_ml.storage.errors import ReleaseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +24,29 @@ Kind: TypeAlias = Literal[
     "shadow started",
     "shadow stopped",
 ]
+
+
+FORMAT = 1
+"""Version of the documents below; what was written before they said so is of the first."""
+
+T = TypeVar("T")
+
+
+class _Version(msgspec.Struct):
+    format: int = FORMAT
+
+
+def decode(name: str, content: bytes, kind: type[T]) -> T:
+    """Return the document that was stored under `name`.
+
+    Raises:
+        ReleaseError: when a newer version wrote it, in a format that is not read here.
+        msgspec.MsgspecError: when it is no such document.
+    """
+    found = msgspec.json.decode(content, type=_Version).format
+    if found > FORMAT:
+        raise ReleaseError(refusal(name, found, FORMAT))
+    return msgspec.json.decode(content, type=kind)
 
 
 class TrainingData(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +80,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     promoted_at: str
     promoted_by: str
     reason: str
+    format: int = FORMAT
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +94,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     run_id: str | None = None
     evidence: dict[str, Any] = {}
+    format: int = FORMAT
 
 
 def event(
@@ -88,6 +116,7 @@ def event(
 class Channels(msgspec.Struct, frozen=True, kw_only=True):
     """The document that services follow; `sequence` grows with every change."""
 
+    format: int = FORMAT
     sequence: int = 0
     updated_at: str = ""
     channels: dict[str, Release] = {}

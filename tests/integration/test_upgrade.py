@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +122,38 @@ def publish(releases: LocalReleases, candidate: tuple[Bundle, pd.DataFrame]) -> 
             reason="test",
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "place"),
+    [
+        (("status", "--json"), "channels.json"),
+        (("history",), "history/*.json"),
+        (("rollback", "--why", "test", "--to", "2"), "versions/2-*.json"),
+    ],
+)
+def test_what_a_newer_version_wrote_is_refused_with_what_it_needs(
+    releases: LocalReleases,
+    candidate: tuple[Bundle, pd.DataFrame],
+    old_home: Path,
+    command: tuple[str, ...],
+    place: str,
+) -> None:
+    publish(releases, candidate)
+    for file in releases.root.glob(place):
+        document = json.loads(file.read_bytes()) | {"format": 99}
+        file.write_text(json.dumps(document))
+    done = subprocess.run(
+        [HOUSING, *command],
+        env=os.environ | {"HOUSING_HOME": str(old_home)},
+        capture_output=True,
+        text=True,
+        cwd=old_home,
+        check=False,
+    )
+    assert done.returncode == 1
+    said = " ".join(done.stderr.split())
+    assert "format 99, but this code reads format 1: it needs a newer version" in said
 
 
 def ask(service: Server) -> dict[str, Any]:
