@@ -9,7 +9,8 @@ from housing_ml.bundle.manifest import Provenance
 from housing_ml.config.choices import FeatureParameters
 from housing_ml.config.retrain import RetrainConfig
 from housing_ml.data.checks import check
-from housing_ml.data.contract import TARGET, ContractError, to_floats, to_matrix
+from housing_ml.data.contract import TARGET, ContractError, to_matrix
+from housing_ml.data.values import to_floats
 from housing_ml.modelling.cluster_comparison import compare_clusters
 from housing_ml.modelling.imputer_comparison import compare_imputers
 from housing_ml.modelling.model_comparison import select_model

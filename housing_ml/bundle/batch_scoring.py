@@ -5,18 +5,21 @@ one chunk, in their order and with all their columns, and the price and its inte
 
     target/_job.json                   what was asked; a resumed run must ask the same
     target/<file>-00000.parquet        rows with predicted_price, lower and upper in dollars
-    target/_errors/<file>-00000.parquet.csv   the values that break the contract: row, column, rule
+    target/_errors/<file>-00000.parquet.csv   what is wrong: row, column, value, rule, line
 
-A row that breaks the contract keeps its place in the part and has no price. A part appears as a
-whole or not at all, so that a run that was stopped goes on where it stopped.
+A row that breaks the contract keeps its place in the part and has no price; a line of a CSV file
+that is no row is in `_errors` alone. A part appears as a whole or not at all, so that a run that
+was stopped goes on where it stopped.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import posixpath
 import time
-from contextlib import suppress
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +27,15 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 from pyarrow.fs import FileType
 
 from housing_ml.bundle.overlap import overlapping
-from housing_ml.bundle.table_chunks import encode, listing, locate, read, read_chunks, write
+from housing_ml.bundle.table_chunks import listing, locate, read, read_chunks, write
+from housing_ml.bundle.table_output import PRICES
 from housing_ml.data.checks import check
-from housing_ml.data.contract import COLUMNS, NUMERIC, ContractError, to_matrix
+from housing_ml.data.contract import CATEGORY, COLUMNS, ContractError, require_columns, to_matrix
+from housing_ml.data.csv_table import EmptyFileError
+from housing_ml.data.values import BLANKS, MISSING
 from housing_ml.errors import HousingError
 
 if TYPE_CHECKING:
@@ -39,9 +44,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from housing_ml.bundle.model import Bundle
+    from housing_ml.bundle.table_chunks import Chunk
     from housing_ml.data.checks import Breach
 
-PRICES = ("predicted_price", "lower", "upper")
 SUFFIXES = (".csv", ".parquet")
 
 _CHUNKS_AT_ONCE = 2
@@ -134,12 +139,14 @@ def score_file(file: str, target: str, bundle: Bundle) -> ScoreReport:
     system, folder = locate(target)
     report = ScoreReport(target)
 
-    def price(job: tuple[_Part, pa.RecordBatch]) -> ScoreReport:
+    def price(job: tuple[_Part, Chunk]) -> ScoreReport:
         return _resume(*job) or _score_chunk(*job, bundle)
 
     try:
         for done in overlapping(price, _jobs(file, system, folder), _CHUNKS_AT_ONCE):
             report += done
+    except EmptyFileError as error:
+        raise ScoreError(f"{file}: cannot be scored: {error}") from None
     except ContractError as error:
         raise ContractError(f"{file}: {error}") from None
     except (OSError, pa.ArrowException) as error:
@@ -148,12 +155,11 @@ def score_file(file: str, target: str, bundle: Bundle) -> ScoreReport:
 
 
 class _Part(msgspec.Struct, frozen=True):
-    """Where one chunk's results go; `first` is the number of its first row in the file."""
+    """Where one chunk's results go."""
 
     system: Any
     folder: str
     name: str
-    first: int
 
     @property
     def path(self) -> str:
@@ -164,55 +170,74 @@ class _Part(msgspec.Struct, frozen=True):
         return posixpath.join(self.folder, "_errors", f"{self.name}.csv")
 
 
-def _jobs(file: str, system: Any, folder: str) -> Iterator[tuple[_Part, pa.RecordBatch]]:
+def _jobs(file: str, system: Any, folder: str) -> Iterator[tuple[_Part, Chunk]]:
     name = Path(file)
-    first = 0
     for index, chunk in enumerate(_chunks(file)):
-        yield _Part(system, folder, f"{name.stem}-{index:05d}{name.suffix}", first), chunk
-        first += chunk.num_rows
+        yield _Part(system, folder, f"{name.stem}-{index:05d}{name.suffix}"), chunk
 
 
-def _score_chunk(part: _Part, chunk: pa.RecordBatch, bundle: Bundle) -> ScoreReport:
-    given = [name for name in COLUMNS if name in chunk.schema.names]
-    frame = {name: _values(name, chunk.column(name)) for name in given}
+def _score_chunk(part: _Part, chunk: Chunk, bundle: Bundle) -> ScoreReport:
+    require_columns(chunk.columns, COLUMNS)
+    frame = {name: _values(name, chunk.columns[name]) for name in COLUMNS}
     breaches = check(frame, COLUMNS)
-    kept = np.ones(chunk.num_rows, dtype=np.bool_)
+    kept = np.ones(len(chunk.numbers), dtype=np.bool_)
     for breach in breaches:
         kept[breach.rows] = False
     if breaches:
         frame = {name: values[kept] for name, values in frame.items()}
     prediction = bundle.predict_matrix(to_matrix(frame))
-    if breaches:
-        write(part.system, part.errors, _errors_csv(breaches, part.first))
+    if breaches or chunk.faults:
+        write(part.system, part.errors, _errors_csv(breaches, chunk))
     columns = [_dollars(values, kept) for values in prediction]
-    scored = pa.Table.from_arrays([*chunk.columns, *columns], names=[*chunk.schema.names, *PRICES])
-    write(part.system, part.path, encode(scored, part.name))
-    return ScoreReport("", rows=chunk.num_rows, rejected=int((~kept).sum()), parts=1)
+    write(part.system, part.path, chunk.encode(PRICES, columns))
+    aside = len(chunk.faults)
+    return ScoreReport("", rows=len(kept) + aside, rejected=int((~kept).sum()) + aside, parts=1)
 
 
-def _resume(part: _Part, chunk: pa.RecordBatch) -> ScoreReport | None:
+def _resume(part: _Part, chunk: Chunk) -> ScoreReport | None:
     """Return the report of a chunk whose part is there already."""
     if part.system.get_file_info(part.path).type is FileType.NotFound:
         return None
     errors = read(part.system, part.errors)
     rejected = 0
     if errors is not None:
-        rows = pyarrow.csv.read_csv(pa.BufferReader(errors), _ONE_BLOCK).column("row")
-        rejected = pc.count_distinct(rows).as_py()
-    return ScoreReport("", rows=chunk.num_rows, rejected=rejected, parts=1, resumed=1)
+        rows = csv.DictReader(errors.decode().splitlines(keepends=True))
+        rejected = len({row["row"] for row in rows})
+    found = len(chunk.numbers) + len(chunk.faults)
+    return ScoreReport("", rows=found, rejected=rejected, parts=1, resumed=1)
 
 
 def _values(name: str, column: pa.Array) -> NDArray[Any]:
     """Return a column as numpy holds it; numbers written as text become float64 where all are."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    if name not in NUMERIC and pa.types.is_string(column.type):
-        return _shared_texts(column.dictionary_encode())
+    if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
+        column = column.cast(pa.string())
     if pa.types.is_string(column.type):
-        with suppress(pa.ArrowInvalid):
-            column = column.cast(pa.float64())
+        if name == CATEGORY:
+            return _shared_texts(column.dictionary_encode())
+        if (floats := _floats(column)) is not None:
+            return floats
     values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
     return values
+
+
+def _floats(column: pa.StringArray) -> NDArray[np.float64] | None:
+    """Return text as float64 (rows,), NaN for what is missing; None where Arrow cannot tell.
+
+    Arrow knows the numbers of the contract's grammar, and a few words besides.
+    """
+    blank = pc.is_in(
+        pc.utf8_lower(pc.utf8_trim(column, characters=BLANKS)), value_set=pa.array(MISSING)
+    )
+    try:
+        numbers = pc.if_else(blank, None, column).cast(pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    if not pc.all(pc.is_finite(numbers)).as_py() and numbers.null_count < len(numbers):
+        return None  # such as "inf" or 1e999
+    floats: NDArray[np.float64] = numbers.to_numpy(zero_copy_only=False)
+    return floats
 
 
 def _shared_texts(column: pa.DictionaryArray) -> NDArray[Any]:
@@ -230,31 +255,39 @@ def _dollars(values: NDArray[np.float64], kept: NDArray[np.bool_]) -> pa.Array:
     return pa.array(column, mask=~kept)
 
 
-def _errors_csv(breaches: list[Breach], first: int) -> bytes:
-    violations = sorted(
-        chain.from_iterable(breach.violations() for breach in breaches), key=lambda item: item.row
-    )
-    table = pa.table(
-        {
-            "row": [first + item.row for item in violations],
-            "column": [item.column for item in violations],
-            "value": [str(item.value) for item in violations],
-            "rule": [item.rule for item in violations],
-        }
-    )
-    return encode(table, ".csv")
+def _errors_csv(breaches: list[Breach], chunk: Chunk) -> bytes:
+    """Return what is wrong, by row: its number, the column, the value, the rule, the line."""
+    lines = chunk.lines
+    found: list[tuple[int, str, str, str, int | str]] = [
+        (
+            int(chunk.numbers[item.row]),
+            item.column,
+            str(item.value),
+            item.rule,
+            "" if lines is None else int(lines[item.row]),
+        )
+        for item in chain.from_iterable(breach.violations() for breach in breaches)
+    ]
+    found += [(fault.row, "", fault.text, fault.rule, fault.line) for fault in chunk.faults]
+    found.sort(key=itemgetter(0))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("row", "column", "value", "rule", "line"))
+    writer.writerows(found)
+    return text.getvalue().encode(errors="replace")
 
 
-def _chunks(file: str) -> Iterator[pa.RecordBatch]:
+def _chunks(file: str) -> Iterator[Chunk]:
+    """Yield the file's rows.
+
+    Raises:
+        ContractError: when a column would be there twice in the results.
+    """
     for chunk in read_chunks(file):
-        names = chunk.schema.names
-        taken = [name for name in names if name in PRICES or names.count(name) > 1]
+        taken = [name for name in chunk.names if name in PRICES]
         if taken:
             raise ContractError(f"column {taken[0]} is there twice, or is a result's: rename it")
         yield chunk
-
-
-_ONE_BLOCK = pyarrow.csv.ReadOptions(use_threads=False)
 
 
 def _source_files(source: str) -> dict[str, int]:

@@ -6,20 +6,23 @@ Objects on Google Cloud Storage are reached with the machine's application defau
 from __future__ import annotations
 
 import posixpath
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem
 
-from housing_ml.data.contract import COLUMNS
+from housing_ml.data.columns import find_columns
+from housing_ml.data.csv_table import CsvReader, contract_texts, priced_rows
 from housing_ml.errors import HousingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from housing_ml.data.csv_rows import Positions
+    from housing_ml.data.csv_table import CsvChunk, Fault
 
 CHUNK_ROWS = 262_144
 """Rows of a Parquet file that make a chunk."""
@@ -27,53 +30,92 @@ CHUNK_ROWS = 262_144
 CHUNK_BYTES = 8 * 1024**2
 """Bytes of a CSV file that make a chunk."""
 
-_MISSING = ["", "nan", "NaN", "<NA>"]
-
 
 class PlaceError(HousingError, OSError):
     """An address that is no path and no gs:// address."""
 
 
-def encode(table: pa.Table, name: str) -> bytes:
-    """Return the table as the bytes of a .csv or, by any other name, of a Parquet file."""
-    sink = pa.BufferOutputStream()
-    if name.endswith(".csv"):
-        pyarrow.csv.write_csv(table, sink)
-    else:
-        texts = [field.name for field in table.schema if pa.types.is_string(field.type)]
+class Chunk(Protocol):
+    """Some rows of a file, in their order."""
+
+    names: Sequence[str]
+    """All columns of the file."""
+    columns: dict[str, pa.Array]
+    """Those of the contract, by its names; of a CSV file as text."""
+    numbers: Positions
+    """Numbers of the rows in the file, from 0."""
+    lines: Positions | None
+    """Numbers of their lines, from 1, where the file has lines."""
+    faults: list[Fault]
+    """Rows that cannot be read, and are none of these."""
+
+    def encode(self, names: Sequence[str], added: Sequence[pa.Array]) -> bytes:
+        """Return the bytes of a file with these rows as they came, and columns beside them."""
+
+
+class ParquetChunk(Chunk):
+    """Rows of a Parquet file; every column keeps its type."""
+
+    def __init__(self, batch: pa.RecordBatch, first: int) -> None:
+        self._batch = batch
+        self.names = batch.schema.names
+        self.columns = {name: batch.column(at) for name, at in find_columns(self.names).items()}
+        self.numbers = first + np.arange(batch.num_rows)
+        self.lines = None
+        self.faults = []
+
+    def encode(self, names: Sequence[str], added: Sequence[pa.Array]) -> bytes:
+        """Return a Parquet file."""
+        schema = self._batch.schema
+        for name, column in zip(names, added, strict=True):
+            schema = schema.append(pa.field(name, column.type))
+        table = pa.Table.from_arrays([*self._batch.columns, *added], schema=schema)
+        texts = [field.name for field in schema if pa.types.is_string(field.type)]
+        sink = pa.BufferOutputStream()
         pq.write_table(table, sink, use_dictionary=texts)
-    content: bytes = sink.getvalue().to_pybytes()
-    return content
+        content: bytes = sink.getvalue().to_pybytes()
+        return content
 
 
-def read_chunks(file: str) -> Iterator[pa.RecordBatch]:
+class TextChunk(Chunk):
+    """Rows of a CSV file; each is written again byte for byte."""
+
+    def __init__(self, chunk: CsvChunk, reader: CsvReader) -> None:
+        self._raw, self._reader = chunk.raw, reader
+        self.names = reader.names
+        self.columns = contract_texts(chunk.texts, reader)
+        self.numbers, self.lines, self.faults = chunk.numbers, chunk.lines, chunk.faults
+
+    def encode(self, names: Sequence[str], added: Sequence[pa.Array]) -> bytes:
+        """Return CSV text in the file's own delimiter and decimal sign."""
+        return priced_rows(self._reader, self._raw, names, added)
+
+
+def read_chunks(file: str) -> Iterator[Chunk]:
     """Yield the rows of a .csv or .parquet file, the same chunks at each reading."""
     system, path = locate(file)
-    return (_csv_chunks if path.endswith(".csv") else _parquet_chunks)(system, path)
+    return (_parquet_chunks if path.endswith(".parquet") else _csv_chunks)(system, path)
 
 
-def _parquet_chunks(system: FileSystem, path: str) -> Iterator[pa.RecordBatch]:
+def _parquet_chunks(system: FileSystem, path: str) -> Iterator[Chunk]:
     """Yield batches; bytes that were read ahead would be kept until the end of the file."""
     with (
         system.open_input_file(path) as stream,
         pq.ParquetFile(stream, pre_buffer=False) as file,
     ):
-        yield from file.iter_batches(CHUNK_ROWS)
+        first = 0
+        for batch in file.iter_batches(CHUNK_ROWS):
+            yield ParquetChunk(batch, first)
+            first += batch.num_rows
 
 
-def _csv_chunks(system: FileSystem, path: str) -> Iterator[pa.RecordBatch]:
-    """Yield batches whose contract columns are text: a number's type is not guessed."""
-    options = pyarrow.csv.ConvertOptions(
-        column_types=dict.fromkeys(COLUMNS, pa.string()),
-        null_values=_MISSING,
-        strings_can_be_null=True,
-    )
-    read = pyarrow.csv.ReadOptions(block_size=CHUNK_BYTES)
-    with (
-        system.open_input_stream(path) as stream,
-        closing(pyarrow.csv.open_csv(stream, read, convert_options=options)) as reader,
-    ):
-        yield from reader
+def _csv_chunks(system: FileSystem, path: str) -> Iterator[Chunk]:
+    """Yield text; what is compressed is read as what it holds."""
+    with system.open_input_stream(path) as stream:
+        reader = CsvReader(stream.read, CHUNK_BYTES)
+        positions = find_columns(reader.names)
+        for chunk in reader.chunks(list(positions.values())):
+            yield TextChunk(chunk, reader)
 
 
 def locate(place: str) -> tuple[FileSystem, str]:

@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import TYPE_CHECKING
 
-from housing_ml.commands.output import CommandError, Flag, Json, print_json, show
+from housing_ml.commands.output import CommandError, Flag, Json, print_json, show, warn
 from housing_ml.settings import Settings
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from housing_ml.bundle.model import Bundle
+    from housing_ml.bundle.model import Bundle, Prediction
+    from housing_ml.data.table_file import Table
 
 NO_CHAMPION = "there is no champion yet: type `housing retrain` or `make run`"
 _QUOTED = 10
@@ -28,15 +28,28 @@ def predict(file: Path, *, out: Path | None = None, as_json: Json = False) -> in
         out: CSV or Parquet file for the rows with their predictions; standard output if empty.
         as_json: Print the rows with their predictions as JSON instead.
     """
-    scored = _predict(_champion(), _read(file))
+    from housing_ml.bundle.table_output import ENDINGS, priced_bytes, priced_frame
+
+    if out is not None and out.suffix.lower() not in ENDINGS:
+        raise CommandError(f"{out}: name a file that ends with {' or '.join(ENDINGS)}")
+    table = _read(file)
+    if table.dialect:
+        warn(f"{file}: read with {table.dialect}; CSV is written in the same way")
+    prediction = _predict(_champion(), table)
     if as_json:
-        print(scored.to_json(orient="records", indent=2))
-    elif out is None:
-        scored.to_csv(sys.stdout, index=False)
-    elif out.suffix == ".parquet":
-        scored.to_parquet(out, index=False)
-    else:
-        scored.to_csv(out, index=False)
+        print(priced_frame(table, prediction).to_json(orient="records", indent=2))
+        return 0
+    content = priced_bytes(table, prediction, out.suffix.lower() if out else ".csv")
+    try:
+        if out is None:
+            sys.stdout.buffer.write(content)
+            sys.stdout.flush()
+        else:
+            out.write_bytes(content)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to flush
+    except OSError as error:
+        raise CommandError(f"{out}: cannot be written: {error.strerror}") from None
     return 0
 
 
@@ -89,32 +102,36 @@ def _champion() -> Bundle:
     return Bundle(files, same_code=settings.require_same_code)
 
 
-def _predict(bundle: Bundle, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows with price and interval in dollars.
+def _predict(bundle: Bundle, table: Table) -> Prediction:
+    """Return the rows' prices and intervals in dollars.
 
     Raises:
-        ContractError: when a row breaks the contract.
+        ContractError: when a row breaks the contract, or cannot be read.
     """
     from housing_ml.data.checks import check
     from housing_ml.data.contract import COLUMNS, ContractError, require_columns, to_matrix
 
+    frame = table.frame
     require_columns(frame, COLUMNS)
     found = [violation for breach in check(frame, COLUMNS) for violation in breach.violations()]
-    if found:
-        lines = [
-            f"row {item.row}, {item.column}: {item.value!r} {item.rule}" for item in found[:_QUOTED]
-        ]
-        raise ContractError(f"{len(found):,} values break the contract:\n" + "\n".join(lines))
-    prediction = bundle.predict_matrix(to_matrix(frame))
-    return frame.assign(
-        predicted_price=prediction.price.round(2),
-        lower=prediction.lower.round(2),
-        upper=prediction.upper.round(2),
-    )
+    lines = [
+        *(f"line {fault.line} {fault.rule}" for fault in table.faults),
+        *(
+            f"row {table.numbers[item.row]}, {item.column}: {item.value!r} {item.rule}"
+            for item in found
+        ),
+    ]
+    if lines:
+        shown = "\n".join(lines[:_QUOTED])
+        raise ContractError(
+            f"{len(lines):,} values break the contract:\n{shown}\n"
+            "mend them; or `housing score` prices the other rows, and sets these aside"
+        )
+    return bundle.predict_matrix(to_matrix(frame))
 
 
-def _read(file: Path) -> pd.DataFrame:
+def _read(file: Path) -> Table:
     from housing_ml.data.source import read_source
-    from housing_ml.data.table_file import read_table
+    from housing_ml.data.table_file import read_rows
 
-    return read_table(str(file), read_source(str(file), None))
+    return read_rows(str(file), read_source(str(file), None))

@@ -17,8 +17,8 @@ from housing_ml.data.contract import (
     Frame,
     category_codes,
     require_columns,
-    to_floats,
 )
+from housing_ml.data.values import to_floats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -2,6 +2,7 @@
 
 `BlockGroup` is at once the request type of the API, the validation of training data, the OpenAPI
 schema and the web form. Everything else here is derived from it, so that a bound is written once.
+`values` is its other half: which texts of a table are numbers, and which mean a missing value.
 
     >>> place = BlockGroup(
     ...     longitude=-122.23, latitude=37.88, housing_median_age=41, total_rooms=880,
@@ -14,9 +15,7 @@ schema and the web form. Everything else here is derived from it, so that a boun
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Annotated, Any, Literal, Protocol, TypeAlias, cast, get_args
 
@@ -25,6 +24,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from housing_ml.data.lookalikes import hint
+from housing_ml.data.values import to_floats
 from housing_ml.data.wording import category_rule, number_rule
 from housing_ml.errors import HousingError
 
@@ -107,8 +108,9 @@ IDENTITY: tuple[str, ...] = (
 
 _CODES: dict[Any, int] = {name: index for index, name in enumerate(CATEGORIES)}
 _numbers = attrgetter(*NUMERIC)
-_MISSING = frozenset({"", "nan", "NaN", "<NA>"})
-_READABLE = (str, float, int, np.integer, np.floating, Decimal)
+_LONGEST_LIST = 500
+"""Characters of the names that an error shows."""
+
 CATEGORY_RULE = category_rule(CATEGORIES)
 
 
@@ -174,37 +176,19 @@ def require_columns(frame: Frame, columns: Sequence[str]) -> None:
     """Raise a ContractError that names every column of `columns` that the frame lacks."""
     missing = [name for name in columns if name not in frame]
     if missing:
+        found = [str(name) for name in cast("Iterable[Any]", frame)]
         raise ContractError(
             f"missing column{'s' if len(missing) > 1 else ''} {', '.join(missing)}: "
-            f"the data need {', '.join(columns)}"
+            f"the data need {', '.join(columns)}, but {_found(found)}{hint(found)}"
         )
 
 
-def to_floats(values: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return `values` as float64 (rows,) and a mask of those that are no number, such as text.
-
-    Missing values (None, NaN, pandas' NA and blank text) become NaN and are not in the mask.
-    """
-    array = np.asarray(values)
-    if array.dtype.kind in "iuf":
-        return array.astype(np.float64), np.zeros(len(array), dtype=np.bool_)
-    if array.dtype.kind not in "OUT":  # truth values, times: whatever else numpy knows
-        return np.full(len(array), np.nan), np.ones(len(array), dtype=np.bool_)
-    numbers = [value if type(value) is float else _to_float(value) for value in array.tolist()]
-    not_numbers = np.array([number is None for number in numbers], dtype=np.bool_)
-    return np.array(numbers, dtype=np.float64), not_numbers
-
-
-def _to_float(value: Any) -> float | None:
-    """Return NaN for a missing value, and None for what is no number."""
-    if value is None or str(value).strip() in _MISSING:
-        return math.nan
-    if isinstance(value, bool) or not isinstance(value, _READABLE):
-        return None
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return None
+def _found(names: Sequence[str]) -> str:
+    """Say which columns are there."""
+    shown = ", ".join(repr(name) if name != name.strip() or not name else name for name in names)
+    if len(shown) > _LONGEST_LIST:
+        shown = f"{shown[:_LONGEST_LIST]} ... ({len(names)} columns)"
+    return f"have {shown}" if names else "have no columns"
 
 
 def category_codes(values: Any) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ Rows that break the contract are quarantined: set aside in a table of their own 
 
 from __future__ import annotations
 
+from collections import Counter
 from hashlib import sha256
 from itertools import chain, islice
 from reprlib import repr as short
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from housing_ml.data.checks import check
 from housing_ml.data.contract import (
@@ -21,10 +23,10 @@ from housing_ml.data.contract import (
     TARGET,
     ContractError,
     require_columns,
-    to_floats,
 )
 from housing_ml.data.source import read_source
-from housing_ml.data.table_file import read_table
+from housing_ml.data.table_file import Table, read_rows
+from housing_ml.data.values import to_floats
 from housing_ml.records.ingestion import IngestResult, ViolationCount
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from housing_ml.config.data import DataConfig
     from housing_ml.data.checks import Breach
+    from housing_ml.data.csv_table import Fault
     from housing_ml.storage.store import Store
 
 _SHOWN = 3
@@ -48,9 +51,9 @@ def ingest(
         ContractError: when a column is missing, there are no rows, or too many break the contract.
     """
     content = read_source(address, expected_sha256)
-    frame = read_table(address, content)
+    table = read_rows(address, content)
     try:
-        return _store(frame, config, store, address, sha256(content).hexdigest())
+        return _store(table, config, store, address, sha256(content).hexdigest())
     except ContractError as error:
         raise ContractError(f"{address}: {error}") from None
 
@@ -61,11 +64,12 @@ def ingest_synthetic(config: DataConfig, store: Store) -> IngestResult:
 
     frame = generate()
     digest = sha256(frame.to_csv(index=False).encode()).hexdigest()
-    return _store(frame, config, store, "synthetic", digest, synthetic=True)
+    table = Table(frame, list(map(str, frame)), [], np.arange(len(frame)), pa.table({}), [])
+    return _store(table, config, store, "synthetic", digest, synthetic=True)
 
 
 def _store(  # noqa: PLR0913 - what is known of the source
-    frame: pd.DataFrame,
+    table: Table,
     config: DataConfig,
     store: Store,
     address: str,
@@ -74,23 +78,23 @@ def _store(  # noqa: PLR0913 - what is known of the source
     synthetic: bool = False,
 ) -> IngestResult:
     columns = (*COLUMNS, TARGET)
+    frame, faults = table.frame, table.faults
     require_columns(frame, columns)
-    if frame.empty:
+    if frame.empty and not faults:
         raise ContractError("the table has no rows")
     breaches = check(frame, columns)
     broken = np.zeros(len(frame), dtype=np.bool_)
     for breach in breaches:
         broken[breach.rows] = True
-    _stop_if_too_many(broken, breaches, config)
+    _stop_if_too_many(broken, breaches, table, config)
     kept = _typed(frame.loc[~broken, list(columns)])
     unique = kept.drop_duplicates(list(IDENTITY), ignore_index=True)
     return IngestResult(
         data=store.put_frame(unique),
-        quarantine=store.put_frame(_quarantine(frame, broken, breaches)) if breaches else None,
-        violations=tuple(
-            ViolationCount(column=breach.column, rule=breach.rule, rows=len(breach.rows))
-            for breach in breaches
+        quarantine=(
+            store.put_frame(_quarantine(table, broken, breaches)) if breaches or faults else None
         ),
+        violations=(*map(_count, breaches), *_fault_counts(faults)),
         repeated_rows=len(kept) - len(unique),
         source=address,
         source_sha256=digest,
@@ -101,21 +105,34 @@ def _store(  # noqa: PLR0913 - what is known of the source
 def _stop_if_too_many(
     broken: np.ndarray[tuple[int], np.dtype[np.bool_]],
     breaches: Sequence[Breach],
+    table: Table,
     config: DataConfig,
 ) -> None:
-    share = float(broken.mean())
-    if share <= config.max_quarantined_share and not broken.all():
+    bad, rows = int(broken.sum()) + len(table.faults), len(broken) + len(table.faults)
+    if bad <= config.max_quarantined_share * rows and bad < rows:
         return
     counts = ", ".join(f"{breach.column} {len(breach.rows):,}" for breach in breaches)
     first = islice(chain.from_iterable(breach.violations() for breach in breaches), _SHOWN)
-    shown = "; ".join(
-        f"row {found.row}, {found.column}: {short(found.value)} {found.rule}" for found in first
-    )
+    shown = [
+        *(f"line {fault.line} {fault.rule}" for fault in table.faults[:_SHOWN]),
+        *(f"row {found.row}, {found.column}: {short(found.value)} {found.rule}" for found in first),
+    ]
+    unread = f"lines that are no rows {len(table.faults):,}" if table.faults else ""
     raise ContractError(
-        f"{int(broken.sum()):,} of {len(broken):,} rows ({share:.1%}) break the contract, and "
-        f"data.max_quarantined_share is {config.max_quarantined_share:.1%}. By column: {counts}. "
-        f"First: {shown}. Mend the data, or raise that share"
+        f"{bad:,} of {rows:,} rows ({bad / rows:.1%}) break the contract, and "
+        f"data.max_quarantined_share is {config.max_quarantined_share:.1%}. By column: "
+        f"{', '.join(filter(None, [counts, unread]))}. "
+        f"First: {'; '.join(shown[:_SHOWN])}. Mend the data, or raise that share"
     )
+
+
+def _count(breach: Breach) -> ViolationCount:
+    return ViolationCount(column=breach.column, rule=breach.rule, rows=len(breach.rows))
+
+
+def _fault_counts(faults: Sequence[Fault]) -> list[ViolationCount]:
+    counts = Counter(fault.rule for fault in faults)
+    return [ViolationCount(column="", rule=rule, rows=rows) for rule, rows in counts.items()]
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
@@ -128,15 +145,30 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _quarantine(
-    frame: pd.DataFrame,
+    table: Table,
     broken: np.ndarray[tuple[int], np.dtype[np.bool_]],
     breaches: Sequence[Breach],
 ) -> pd.DataFrame:
-    """Return the broken rows as text, with their row number in the source and the reasons."""
+    """Return the broken rows as text, with their row number in the source and the reasons.
+
+    A row that cannot be read has no columns, and its line number and its start in the reasons.
+    """
     reasons: dict[int, list[str]] = {}
     for breach in breaches:
         for row in breach.rows.tolist():
             reasons.setdefault(row, []).append(f"{breach.column} {breach.rule}")
     rows = np.flatnonzero(broken)
-    text = frame.loc[broken, [*COLUMNS, TARGET]].astype(str)
-    return text.assign(source_row=rows, reasons=["; ".join(reasons[row]) for row in rows.tolist()])
+    text = table.frame.loc[broken, [*COLUMNS, TARGET]].astype(str)
+    kept = text.assign(
+        source_row=table.numbers[rows], reasons=["; ".join(reasons[row]) for row in rows.tolist()]
+    )
+    if not table.faults:
+        return kept
+    unread = pd.DataFrame(
+        {
+            **dict.fromkeys((*COLUMNS, TARGET), ""),
+            "source_row": [fault.row for fault in table.faults],
+            "reasons": [f"line {item.line} {item.rule}: {item.text}" for item in table.faults],
+        }
+    )
+    return pd.concat([kept, unread], ignore_index=True).sort_values("source_row")

@@ -10,16 +10,26 @@ import io
 import tarfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from housing_ml.data.columns import find_columns
+from housing_ml.data.contract import CATEGORY, ContractError
+from housing_ml.data.csv_table import CsvReader, contract_texts
 from housing_ml.data.source import SourceError, file_name, read_limited
+from housing_ml.data.values import to_floats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from housing_ml.data.csv_rows import Positions
+    from housing_ml.data.csv_table import Fault
 
 MAX_ROWS = 50_000_000
 """Rows of a Parquet file: a few bytes of it can stand for more than any memory holds."""
@@ -27,10 +37,45 @@ MAX_ROWS = 50_000_000
 _ARCHIVES = (".tgz", ".tar.gz")
 
 
-def read_table(address: str, content: bytes) -> pd.DataFrame:
-    """Return the table in the bytes of the source at `address`, with all its columns as they are.
+class Table(NamedTuple):
+    """A whole table in memory."""
 
-    A CSV's column is text where any of its values is no number.
+    frame: pd.DataFrame
+    """The contract's columns by its names, as numbers where all are; the others as they came."""
+    names: list[str]
+    """The columns' names as the file has them."""
+    faults: list[Fault]
+    """Rows of a CSV file that cannot be read, and are not in the frame."""
+    numbers: Positions
+    """Numbers of the frame's rows in the file, from 0."""
+    content: CsvReader | pa.Table
+    """A Parquet file's content, or how the CSV file is written."""
+    raw: list[bytes]
+    """A CSV file's rows, byte for byte."""
+
+    @property
+    def dialect(self) -> str:
+        """What is unusual in how a CSV file is written; empty where nothing is."""
+        return self.content.dialect if isinstance(self.content, CsvReader) else ""
+
+
+def read_table(address: str, content: bytes) -> pd.DataFrame:
+    """Return the frame of `read_rows`, which has every row.
+
+    Raises:
+        SourceError: as `read_rows` does, and when a row cannot be read.
+    """
+    table = read_rows(address, content)
+    for fault in table.faults:
+        raise SourceError(
+            f"{address}: line {fault.line} {fault.rule} ({len(table.faults):,} such rows): "
+            "mend or remove them"
+        )
+    return table.frame
+
+
+def read_rows(address: str, content: bytes) -> Table:
+    """Return the table in the bytes of the source at `address`, with all its columns.
 
     Raises:
         SourceError: when the bytes are no such file, or a damaged or huge one.
@@ -39,16 +84,12 @@ def read_table(address: str, content: bytes) -> pd.DataFrame:
         name = file_name(address)
         if name.endswith(_ARCHIVES):
             name, content = _unpack(content)
-        frame = _parser(name)(content)
-    except SourceError as error:
+        return _parser(name)(content)
+    except (SourceError, ContractError) as error:
         raise SourceError(f"{address}: {error}") from None
     except (ValueError, OSError, pa.ArrowException) as error:
         reason = str(error).strip().partition("\n")[0]
         raise SourceError(f"{address}: cannot be read as a table: {reason}") from None
-    twice = frame.columns[frame.columns.duplicated()]
-    if len(twice):
-        raise SourceError(f"{address}: has two columns named {twice[0]}: leave one")
-    return frame
 
 
 def _unpack(content: bytes) -> tuple[str, bytes]:
@@ -78,26 +119,59 @@ def _is_table(name: str) -> bool:
     return path.suffix in _PARSERS and not path.name.startswith(".")
 
 
-def _parser(name: str) -> Callable[[bytes], pd.DataFrame]:
+def _parser(name: str) -> Callable[[bytes], Table]:
     try:
         return _PARSERS[Path(name).suffix]
     except KeyError:
         raise SourceError("the data need to be .tgz, .csv or .parquet") from None
 
 
-def _read_csv(content: bytes) -> pd.DataFrame:
-    frame = pd.read_csv(io.BytesIO(content), low_memory=False)
-    if not isinstance(frame.index, pd.RangeIndex):  # what pandas makes of the values too many
-        raise SourceError("the rows have more values than the first line has names")
-    return frame
+def _read_csv(content: bytes) -> Table:
+    reader = CsvReader(io.BytesIO(content).read)
+    find_columns(reader.names)
+    chunks = list(reader.chunks())
+    texts = pa.Table.from_batches([_uniquely_named(chunk.texts) for chunk in chunks])
+    frame = texts.to_pandas()
+    frame.columns = pd.Index(reader.names, dtype=object)
+    found = [contract_texts(chunk.texts, reader) for chunk in chunks]
+    for name, at in find_columns(reader.names).items():
+        values = np.concatenate([columns[name].to_numpy(zero_copy_only=False) for columns in found])
+        frame.isetitem(at, values if name == CATEGORY else _numbers(values))
+    return Table(
+        _renamed(frame),
+        reader.names,
+        [fault for chunk in chunks for fault in chunk.faults],
+        np.concatenate([chunk.numbers for chunk in chunks]),
+        reader,
+        [row for chunk in chunks for row in chunk.raw],
+    )
 
 
-def _read_parquet(content: bytes) -> pd.DataFrame:
+def _uniquely_named(texts: pa.RecordBatch) -> pa.RecordBatch:
+    return texts.rename_columns([str(index) for index in range(texts.num_columns)])
+
+
+def _numbers(values: NDArray[Any]) -> NDArray[Any]:
+    """Return float64 where all texts are numbers or missing, else the texts themselves."""
+    floats, not_numbers = to_floats(values)
+    return values if not_numbers.any() else floats
+
+
+def _renamed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give the contract's columns its names."""
+    names = list(map(str, frame.columns))
+    for name, at in find_columns(names).items():
+        names[at] = name
+    return frame.set_axis(names, axis=1)
+
+
+def _read_parquet(content: bytes) -> Table:
     file = pq.ParquetFile(io.BytesIO(content))
     if file.metadata.num_rows > MAX_ROWS:
         raise SourceError(f"has {file.metadata.num_rows:,} rows, more than {MAX_ROWS:,}")
-    frame: pd.DataFrame = file.read().to_pandas(ignore_metadata=True)
-    return frame
+    table = file.read()
+    frame = _renamed(table.to_pandas(ignore_metadata=True))
+    return Table(frame, table.column_names, [], np.arange(len(frame)), table, [])
 
 
 _PARSERS = {".csv": _read_csv, ".parquet": _read_parquet}

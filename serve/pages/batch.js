@@ -6,6 +6,11 @@ import { names, numbers } from "/assets/form.js";
 const CHUNK = 1000;
 const SHOWN = 200;
 
+/** What is missing and what is a number, as in `housing_ml/data/values.py`. */
+const MISSING = new Set(["", "na", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "null", "none", "nan", "+nan", "-nan",
+  "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"]);
+const NUMBER = /^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$/;
+
 /** Split CSV text into rows of cells; quoted cells may hold commas, quotes and line ends. */
 export function parse(text) {
   const rows = [];
@@ -36,9 +41,9 @@ function instance(header, row) {
   const numeric = new Set(numbers().map((field) => field.name));
   const place = {};
   header.forEach((name, index) => {
-    const cell = (row[index] ?? "").trim();
-    if (!names().includes(name) || cell === "") return;
-    place[name] = numeric.has(name) && Number.isFinite(Number(cell)) ? Number(cell) : cell;
+    const cell = (row[index] ?? "").replace(/^[ \t]+|[ \t]+$/g, "");
+    if (!names().includes(name) || MISSING.has(cell.toLowerCase())) return;
+    place[name] = numeric.has(name) && NUMBER.test(cell) ? Number(cell) : cell;
   });
   return place;
 }

@@ -188,3 +188,42 @@ def test_predict_names_each_value_that_breaks_the_contract(
 
     assert answer.code == 1
     assert "row 1, population: -5.0" in answer.error
+
+
+@pytest.mark.usefixtures("published")
+def test_predict_leaves_what_is_not_ours_as_it_came(
+    housing: Housing, housing_frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    cells = [
+        "060670011011",
+        "00501",
+        "12345678901234567890",
+        "2.00",
+        "true",
+        "NA",
+        "nan",
+        '"a ""b"""',
+    ]
+    rows = housing_frame.head(len(cells)).assign(note=cells).to_csv(index=False, quoting=3)
+    (tmp_path / "rows.csv").write_text(rows)
+
+    answer = housing("predict", "rows.csv", "--out", "prices.csv")
+
+    found = (tmp_path / "prices.csv").read_text().splitlines()
+    assert answer.code == 0
+    assert all(map(str.startswith, found, rows.splitlines()))
+
+
+@pytest.mark.usefixtures("published")
+def test_predict_takes_the_names_of_files_in_any_case(
+    housing: Housing, housing_frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    housing_frame.head(3).rename(columns=str.upper).to_csv(tmp_path / "rows.csv", index=False)
+
+    assert housing("predict", "rows.csv", "--out", "prices.PARQUET").code == 0
+    found = pd.read_parquet(tmp_path / "prices.PARQUET")
+    assert "LONGITUDE" in found
+    for out, words in (("prices.txt", "ends with"), ("nowhere/prices.csv", "cannot be written")):
+        answer = housing("predict", "rows.csv", "--out", out)
+        assert answer.code == 1
+        assert words in answer.error

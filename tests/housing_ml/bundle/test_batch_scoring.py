@@ -130,6 +130,56 @@ def test_a_run_that_was_stopped_goes_on_where_it_stopped(
     pd.testing.assert_frame_equal(scored(target), scored(whole))
 
 
+@pytest.mark.usefixtures("small_chunks")
+def test_a_broken_line_is_set_aside_with_its_number_and_costs_no_other_row(
+    housing_frame: pd.DataFrame, bundle: Bundle, tmp_path: Path
+) -> None:
+    lines = housing_frame[:3000].assign(note="").to_csv(index=False).encode().split(b"\n")
+    lines[100] = b"1,2,3"
+    lines[200] += b"\xff"
+    lines[300] += b"x" * 400_000
+    lines[400] += b"text at last"
+    lines[2999] = b'"' + lines[2999]
+    (tmp_path / "rows.csv").write_bytes(b"\n".join(lines))
+
+    report = score(str(tmp_path / "rows.csv"), str(tmp_path / "out"), bundle)
+
+    assert (report.rows, report.rejected) == (3000, 4)
+    errors = pd.concat(map(pd.read_csv, sorted((tmp_path / "out" / "_errors").iterdir())))
+    assert errors["line"].tolist() == [101, 201, 301, 3000]
+    assert errors["row"].tolist() == [99, 199, 299, 2998]
+    for words, rule in zip(
+        ("has 3 values", "no UTF-8", "longer than 60,000 bytes", "quote that is not closed"),
+        errors["rule"],
+        strict=True,
+    ):
+        assert words in rule
+    kept = housing_frame[:3000].drop(index=errors["row"]).reset_index(drop=True)
+    found = scored(tmp_path / "out")
+    pd.testing.assert_frame_equal(found[list(kept)], kept, check_dtype=False)
+    assert found["predicted_price"].notna().all()
+
+
+def test_parquet_columns_keep_their_type(
+    housing_frame: pd.DataFrame, bundle: Bundle, tmp_path: Path
+) -> None:
+    rows = housing_frame[:3].assign(
+        tract=["060670011011", "00501", None],
+        when=pd.to_datetime(["2020-01-01T00:00:00.000000001"] * 3),
+        big=np.array([2**63, 1, 2], dtype=np.uint64),
+        kind=pd.Categorical(["a", "b", "a"]),
+        may=pd.array([1, None, 3], dtype="Int64"),
+    )
+    rows.to_parquet(tmp_path / "rows.parquet")
+
+    score(str(tmp_path / "rows.parquet"), str(tmp_path / "out"), bundle)
+
+    before = pq.read_schema(tmp_path / "rows.parquet")
+    after = pq.read_schema(tmp_path / "out" / "rows-00000.parquet")
+    assert [after.field(name) for name in before.names] == list(before)
+    pd.testing.assert_frame_equal(scored(tmp_path / "out")[list(rows)], rows)
+
+
 def test_a_folder_is_priced_file_by_file(
     housing_frame: pd.DataFrame, bundle: Bundle, tmp_path: Path
 ) -> None:
@@ -167,7 +217,6 @@ def test_a_source_that_cannot_be_used_is_one_clear_error(
     housing_frame[:5].assign(lower=1).to_parquet(tmp_path / "twice.parquet")
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 and no more")
     (tmp_path / "empty.csv").write_bytes(b"")
-    (tmp_path / "ragged.csv").write_text(",".join(COLUMNS) + "\n1,2\n")
 
     def scoring(name: str) -> None:
         score(str(tmp_path / name), str(tmp_path / f"out-{name}"), bundle)
@@ -176,7 +225,7 @@ def test_a_source_that_cannot_be_used_is_one_clear_error(
         scoring("short.parquet")
     with pytest.raises(ContractError, match="column lower is there twice, or is a result's"):
         scoring("twice.parquet")
-    for name in ("broken.parquet", "empty.csv", "ragged.csv"):
+    for name in ("broken.parquet", "empty.csv"):
         with pytest.raises(ScoreError, match=f"{name}: cannot be scored"):
             scoring(name)
     with pytest.raises(ScoreError, match="file, or a folder of them"):

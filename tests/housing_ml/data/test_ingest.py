@@ -224,6 +224,22 @@ def test_too_many_broken_rows_stop_the_run_with_the_first_of_them(
         ingested(tmp_path / "rows.csv", store)
 
 
+def test_a_line_that_is_no_row_is_set_aside_with_its_number(
+    sample: pd.DataFrame, tmp_path: Path, store: Store
+) -> None:
+    lines = sample.to_csv(index=False).splitlines()
+    lines[5] += ",1"
+    (tmp_path / "rows.csv").write_text("\n".join(lines))
+
+    result = ingested(tmp_path / "rows.csv", store)
+
+    assert result.data.rows == len(sample) - 1
+    assert result.quarantine is not None
+    (fault,) = store.get_frame(result.quarantine).to_dict("records")
+    assert fault["source_row"] == 4
+    assert "line 6 has 11 values" in fault["reasons"]
+
+
 def test_a_repeated_block_group_counts_once(
     sample: pd.DataFrame, tmp_path: Path, store: Store
 ) -> None:

@@ -1,0 +1,36 @@
+"""Which of a file's columns are the contract's: by name, whatever its case, padding or spelling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from housing_ml.data.contract import COLUMNS, TARGET, ContractError
+from housing_ml.data.lookalikes import name_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def find_columns(names: Sequence[str]) -> dict[str, int]:
+    """Return the positions of the contract's columns, and of the target, by their own names.
+
+    >>> find_columns(["id", "Longitude", " LATITUDE "])
+    {'longitude': 1, 'latitude': 2}
+
+    Raises:
+        ContractError: when a column is there twice.
+    """
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise ContractError(f"has two columns named {twice[0]}: leave one")
+    found: dict[str, int] = {}
+    for column in (*COLUMNS, TARGET):
+        alike = [at for at, name in enumerate(names) if name_key(name) == name_key(column)]
+        if column in names:
+            found[column] = list(names).index(column)
+        elif len(alike) > 1:
+            both = " and ".join(repr(names[at]) for at in alike)
+            raise ContractError(f"has two columns for {column}: {both}: leave one")
+        elif alike:
+            found[column] = alike[0]
+    return found
