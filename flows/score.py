@@ -34,11 +34,12 @@ if TYPE_CHECKING:
 
 
 @task(task_run_name="score {file}", retries=1, persist_result=False)
-def score_one(file: str, target: str, digest: str) -> ScoreReport:
+def score_one(file: str, source: str, target: str, digest: str) -> ScoreReport:
     """Price one file with the published bundle of that digest; finished parts are kept."""
     settings = Settings()
     files = fetch_bundle(open_releases(settings), digest)
-    return score_file(file, target, Bundle(files, same_code=settings.require_same_code))
+    bundle = Bundle(files, same_code=settings.require_same_code)
+    return score_file(file, source, target, bundle)
 
 
 def _machines() -> AbstractContextManager[TaskRunner[Any]]:
@@ -62,7 +63,12 @@ def score(source: str, target: str, channel: Channel = "champion") -> ScoreRepor
     files = claim(source, target, digest)
     one: Any = score_one  # Prefect's own types do not fit here
     with _machines() as machines:
-        given = {"file": files, "target": unmapped(target), "digest": unmapped(digest)}
+        given = {
+            "file": files,
+            "source": unmapped(source),
+            "target": unmapped(target),
+            "digest": unmapped(digest),
+        }
         found = machines.map(one, given).result()
     report = reduce(add, found, ScoreReport(target))
     return msgspec.structs.replace(report, seconds=time.perf_counter() - started)

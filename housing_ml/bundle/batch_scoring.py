@@ -20,7 +20,6 @@ import posixpath
 import time
 from itertools import chain
 from operator import itemgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -30,7 +29,7 @@ import pyarrow.compute as pc
 from pyarrow.fs import FileType
 
 from housing_ml.bundle.overlap import overlapping
-from housing_ml.bundle.table_chunks import listing, locate, read, read_chunks, write
+from housing_ml.bundle.table_chunks import RESULTS_MARK, listing, locate, read, read_chunks, write
 from housing_ml.bundle.table_output import PRICES
 from housing_ml.data.checks import check
 from housing_ml.data.contract import CATEGORY, COLUMNS, ContractError, require_columns, to_matrix
@@ -47,7 +46,11 @@ if TYPE_CHECKING:
     from housing_ml.bundle.table_chunks import Chunk
     from housing_ml.data.checks import Breach
 
-SUFFIXES = (".csv", ".parquet")
+SUFFIXES = (".csv", ".csv.gz", ".csv.zst", ".parquet")
+"""Endings of the files that are read, in any case."""
+
+_SHOWN = 5
+"""Files that an error names."""
 
 _CHUNKS_AT_ONCE = 2
 """One is read, checked or written while the trees price the other."""
@@ -87,7 +90,8 @@ def score(source: str, target: str, bundle: Bundle) -> ScoreReport:
     """Price every row of `source` and write the results to the folder `target`.
 
     Args:
-        source: a .csv or .parquet file, or a folder of them; a path or a gs:// address.
+        source: a .csv, .csv.gz, .csv.zst or .parquet file, or a folder of them, with its
+            sub-folders; a path or a gs:// address.
         target: a new folder, or that of a run of the same source and bundle that was stopped.
         bundle: the model.
 
@@ -98,7 +102,7 @@ def score(source: str, target: str, bundle: Bundle) -> ScoreReport:
     started = time.perf_counter()
     report = ScoreReport(target)
     for file in claim(source, target, bundle.digest):
-        report += score_file(file, target, bundle)
+        report += score_file(file, source, target, bundle)
     return msgspec.structs.replace(report, seconds=time.perf_counter() - started)
 
 
@@ -108,11 +112,11 @@ def claim(source: str, target: str, bundle_digest: str) -> list[str]:
     Raises:
         ScoreError: when there are none, or the target holds the results of another job.
     """
-    files = _source_files(source)
+    files, _ = _source_files(source)
     job = Job(bundle_digest, files)
     try:
         system, folder = locate(target)
-        path = posixpath.join(folder, "_job.json")
+        path = posixpath.join(folder, RESULTS_MARK)
         found = read(system, path)
         system.create_dir(posixpath.join(folder, "_errors"), recursive=True)
         if found is None:
@@ -128,8 +132,19 @@ def claim(source: str, target: str, bundle_digest: str) -> list[str]:
     return list(files)
 
 
-def score_file(file: str, target: str, bundle: Bundle) -> ScoreReport:
-    """Price the rows of one file into parts of `target`, which `claim` has prepared.
+def left_out(source: str) -> tuple[str, ...]:
+    """Return the files of a folder that `score` does not read, by name.
+
+    Raises:
+        ScoreError: when there are none that it reads.
+    """
+    return _source_files(source)[1]
+
+
+def score_file(file: str, source: str, target: str, bundle: Bundle) -> ScoreReport:
+    """Price the rows of one file of `source` into parts of `target`, which `claim` has prepared.
+
+    A file in a sub-folder has its parts in the same one, so that the keys of partitions come along.
 
     Raises:
         ScoreError: when the file cannot be read, or a part cannot be written.
@@ -139,11 +154,15 @@ def score_file(file: str, target: str, bundle: Bundle) -> ScoreReport:
     system, folder = locate(target)
     report = ScoreReport(target)
 
+    inner = posixpath.dirname(file.removeprefix(f"{source.rstrip('/')}/")) if file != source else ""
+    for path in (inner, posixpath.join("_errors", inner)):
+        system.create_dir(posixpath.join(folder, path), recursive=True)
+
     def price(job: tuple[_Part, Chunk]) -> ScoreReport:
         return _resume(*job) or _score_chunk(*job, bundle)
 
     try:
-        for done in overlapping(price, _jobs(file, system, folder), _CHUNKS_AT_ONCE):
+        for done in overlapping(price, _jobs(file, system, folder, inner), _CHUNKS_AT_ONCE):
             report += done
     except EmptyFileError as error:
         raise ScoreError(f"{file}: cannot be scored: {error}") from None
@@ -170,10 +189,20 @@ class _Part(msgspec.Struct, frozen=True):
         return posixpath.join(self.folder, "_errors", f"{self.name}.csv")
 
 
-def _jobs(file: str, system: Any, folder: str) -> Iterator[tuple[_Part, Chunk]]:
-    name = Path(file)
+def _jobs(file: str, system: Any, folder: str, inner: str) -> Iterator[tuple[_Part, Chunk]]:
+    stem, ending = _part_name(posixpath.join(inner, posixpath.basename(file)))
     for index, chunk in enumerate(_chunks(file)):
-        yield _Part(system, folder, f"{name.stem}-{index:05d}{name.suffix}"), chunk
+        yield _Part(system, folder, f"{stem}-{index:05d}{ending}"), chunk
+
+
+def _part_name(name: str) -> tuple[str, str]:
+    """Return what a part's name begins with and its ending: CSV text is written as it is.
+
+    >>> _part_name("county=LA/B.CSV.gz")
+    ('county=LA/B', '.csv')
+    """
+    ending = next(ending for ending in SUFFIXES if name.lower().endswith(ending))
+    return name[: -len(ending)], "." + ending.split(".")[1]
 
 
 def _score_chunk(part: _Part, chunk: Chunk, bundle: Bundle) -> ScoreReport:
@@ -290,20 +319,37 @@ def _chunks(file: str) -> Iterator[Chunk]:
         yield chunk
 
 
-def _source_files(source: str) -> dict[str, int]:
-    """Return the sizes of the source's files by address, in the order of their names."""
+def _source_files(source: str) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Return the sizes of the source's files by address, by name, and the files that are left out.
+
+    Of a folder these are the files in it and in its sub-folders.
+    """
     try:
         system, path = locate(source)
         info = system.get_file_info(path)
         if info.type is FileType.Directory:
             found = {
-                f"{source.rstrip('/')}/{item.base_name}": item for item in listing(system, path)
+                f"{source.rstrip('/')}/{posixpath.relpath(item.path, path)}": item.size
+                for item in listing(system, path, recursive=True)
             }
         else:
-            found = {source: info} if info.type is FileType.File else {}
+            found = {source: info.size} if info.type is FileType.File else {}
     except (OSError, pa.ArrowException) as error:
         raise ScoreError(f"{source}: cannot be read: {error}") from error
-    files = {name: info.size for name, info in sorted(found.items()) if name.endswith(SUFFIXES)}
+    files = {name: size for name, size in sorted(found.items()) if _is_read(name)}
+    left_out = tuple(sorted(set(found) - set(files)))
     if not files:
-        raise ScoreError(f"{source}: needs to be a .csv or .parquet file, or a folder of them")
-    return files
+        there = f"; it holds {', '.join(left_out[:_SHOWN])}" if left_out else ""
+        raise ScoreError(
+            f"{source}: needs to be a .csv, .csv.gz, .csv.zst or .parquet file, or a folder of "
+            f"them{there}"
+        )
+    parts = [_part_name(name) for name in files]
+    for name, part in zip(files, parts, strict=True):
+        if parts.count(part) > 1:
+            raise ScoreError(f"{name}: another file would have parts of the same names: rename it")
+    return files, left_out
+
+
+def _is_read(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES)

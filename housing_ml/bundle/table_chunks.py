@@ -31,6 +31,12 @@ CHUNK_BYTES = 8 * 1024**2
 """Bytes of a CSV file that make a chunk."""
 
 
+RESULTS_MARK = "_job.json"
+"""File that a folder with the results of a scoring holds."""
+
+_PACKED = {".gz": "gzip", ".zst": "zstd"}
+
+
 class PlaceError(HousingError, OSError):
     """An address that is no path and no gs:// address."""
 
@@ -94,7 +100,7 @@ class TextChunk(Chunk):
 def read_chunks(file: str) -> Iterator[Chunk]:
     """Yield the rows of a .csv or .parquet file, the same chunks at each reading."""
     system, path = locate(file)
-    return (_parquet_chunks if path.endswith(".parquet") else _csv_chunks)(system, path)
+    return (_parquet_chunks if path.lower().endswith(".parquet") else _csv_chunks)(system, path)
 
 
 def _parquet_chunks(system: FileSystem, path: str) -> Iterator[Chunk]:
@@ -111,7 +117,8 @@ def _parquet_chunks(system: FileSystem, path: str) -> Iterator[Chunk]:
 
 def _csv_chunks(system: FileSystem, path: str) -> Iterator[Chunk]:
     """Yield text; what is compressed is read as what it holds."""
-    with system.open_input_stream(path) as stream:
+    packed = next((how for end, how in _PACKED.items() if path.lower().endswith(end)), None)
+    with system.open_input_stream(path, compression=packed) as stream:
         reader = CsvReader(stream.read, CHUNK_BYTES)
         positions = find_columns(reader.names)
         for chunk in reader.chunks(list(positions.values())):
@@ -128,10 +135,19 @@ def locate(place: str) -> tuple[FileSystem, str]:
     return LocalFileSystem(), str(Path(place).absolute())
 
 
-def listing(system: FileSystem, folder: str) -> Iterator[Any]:
-    """Yield the files directly in a folder whose names do not begin with a dot or underscore."""
-    for item in system.get_file_info(FileSelector(folder)):
-        if item.type is FileType.File and not item.base_name.startswith(("_", ".")):
+def listing(system: FileSystem, folder: str, *, recursive: bool = False) -> Iterator[Any]:
+    """Yield a folder's files but those whose names, or folders, begin with a dot or underscore.
+
+    Sub-folders that hold the results of a scoring are left out.
+    """
+    found = system.get_file_info(FileSelector(folder, recursive=recursive))
+    results = tuple(
+        f"{posixpath.dirname(item.path)}/" for item in found if item.base_name == RESULTS_MARK
+    )
+    for item in found:
+        inner = posixpath.relpath(item.path, folder).split("/")
+        hidden = any(part.startswith(("_", ".")) for part in inner)
+        if item.type is FileType.File and not hidden and not item.path.startswith(results):
             yield item
 
 

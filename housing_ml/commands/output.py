@@ -24,6 +24,12 @@ Overrides = Annotated[tuple[str, ...], Parameter(name="--set", negative="")]
 REJECTED = 3
 """Exit code of a model that the gate does not promote, and of a monitor that raises an alert."""
 
+_WIDE = 200
+"""Columns of what is printed into a file or a pipe."""
+
+LEFT_OUT = 4
+"""Exit code of a scoring that read all it could, and left files of the folder out."""
+
 
 class CommandError(HousingError):
     """A command that cannot do what it was asked; the message says why and what to type."""
@@ -38,7 +44,10 @@ def show(markdown: str) -> None:
     """Print Markdown for a person."""
     from rich.markdown import Markdown  # noqa: PLC0415 - only people read it
 
-    Console().print(Markdown(markdown))
+    console = Console()
+    if not console.is_terminal:  # a file or a pipe has no width: cut no column
+        console = Console(width=_WIDE)
+    console.print(Markdown(markdown))
 
 
 def warn(message: str) -> None:

@@ -26,7 +26,7 @@ from housing_ml.commands.output import (
     show,
     show_rows,
 )
-from housing_ml.commands.scoring import NO_CHAMPION
+from housing_ml.commands.scoring import no_champion
 from housing_ml.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def status(*, url: str = "http://127.0.0.1:8000", as_json: Json = False) -> int:
     if as_json:
         print_json(status_document(channels, notes))
     elif "champion" not in channels.channels:
-        raise CommandError(NO_CHAMPION)
+        raise CommandError(no_champion())
     else:
         show_rows(status_rows(channels, datetime.now(UTC), notes))
         show(service_health(url))

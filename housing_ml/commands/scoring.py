@@ -8,14 +8,13 @@ import sys
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import TYPE_CHECKING
 
-from housing_ml.commands.output import CommandError, Flag, Json, print_json, show, warn
+from housing_ml.commands.output import LEFT_OUT, CommandError, Flag, Json, print_json, show, warn
 from housing_ml.settings import Settings
 
 if TYPE_CHECKING:
     from housing_ml.bundle.model import Bundle, Prediction
     from housing_ml.data.table_file import Table
 
-NO_CHAMPION = "there is no champion yet: type `housing retrain` or `make run`"
 _QUOTED = 10
 """Violations that an error shows."""
 
@@ -57,13 +56,16 @@ def score(source: str, target: str, *, verbose: Flag = False, as_json: Json = Fa
     """Price files of any size with the champion, in constant memory; a stopped run goes on.
 
     Args:
-        source: Path or gs:// address of a .csv or .parquet file, or of a folder of them.
+        source: Path or gs:// address of a .csv, .csv.gz, .csv.zst or .parquet file, or of a folder
+            of them; exit code 4 says that the folder holds other files, which were left out.
         target: Folder for the results: a new one, or that of a run that was stopped.
         verbose: Show the libraries' own logs too.
         as_json: Print the report as JSON.
     """
     from flows.score import run_score
+    from housing_ml.bundle.batch_scoring import left_out
 
+    left = left_out(source)
     report = run_score(source, target, verbose=verbose)
     if as_json:
         print_json(report)
@@ -72,7 +74,9 @@ def score(source: str, target: str, *, verbose: Flag = False, as_json: Json = Fa
             f"{report.rows:,} rows in {report.seconds:.1f} s, of which {report.rejected:,} break "
             f"the contract and have no price: `{report.target}`"
         )
-    return 0
+    if left:
+        warn(f"{len(left):,} files are no tables and were left out: {', '.join(left[:_QUOTED])}")
+    return LEFT_OUT if left else 0
 
 
 def serve(*, host: str | None = None, port: int | None = None, workers: int | None = None) -> int:
@@ -88,6 +92,13 @@ def serve(*, host: str | None = None, port: int | None = None, workers: int | No
     return main(host=host, port=port, workers=workers)
 
 
+def no_champion() -> str:
+    """Say where there is no champion, and what to type."""
+    settings = Settings()
+    place = settings.storage_block or settings.releases_path
+    return f"there is no champion yet in {place}: type `housing retrain` or `make run`"
+
+
 def _champion() -> Bundle:
     from housing_ml.bundle.model import Bundle
     from housing_ml.releases.channels import fetch_bundle, open_releases, read_channels
@@ -97,7 +108,7 @@ def _champion() -> Bundle:
     channels, _ = read_channels(releases)
     champion = channels.channels.get("champion")
     if champion is None:
-        raise CommandError(NO_CHAMPION)
+        raise CommandError(no_champion())
     files = fetch_bundle(releases, champion.bundle)
     return Bundle(files, same_code=settings.require_same_code)
 

@@ -49,12 +49,16 @@ def _normal(name: str) -> str:
 def git_commit() -> str:
     """Return the commit of the code's checkout, with `-dirty` when it has uncommitted changes.
 
-    An installed package outside a checkout, or a machine without git, gives "unknown".
+    An installed package, whatever repository is around it, or a machine without git, gives
+    "unknown".
     """
+    checkout = Path(__file__).parents[2]
+    if not (checkout / ".git").exists():
+        return "unknown"
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],  # noqa: S607
-            cwd=Path(__file__).parent,
+            cwd=checkout,
             capture_output=True,
             text=True,
             check=True,

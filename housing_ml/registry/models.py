@@ -38,7 +38,16 @@ if TYPE_CHECKING:
 _DIGEST_LENGTH = 36
 """Characters of a dataset's digest that MLflow keeps; the tags have all of it."""
 
-_REQUIREMENTS = ("numpy", "scipy", "pandas", "pydantic", "msgspec", "scikit-learn", "skops")
+_REQUIREMENTS = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "msgspec",
+    "pydantic",
+    "pykdtree",
+    "scikit-learn",
+    "skops",
+)
 
 
 class RegistryError(HousingError, RuntimeError):

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from housing_ml.bundle import table_chunks
-from housing_ml.bundle.batch_scoring import PRICES, ScoreError, score
+from housing_ml.bundle.batch_scoring import PRICES, ScoreError, left_out, score
 from housing_ml.bundle.manifest import Provenance
 from housing_ml.bundle.table_chunks import read_chunks
 from housing_ml.config.choices import FeatureParameters
@@ -194,6 +194,35 @@ def test_a_folder_is_priced_file_by_file(
     assert (report.rows, report.parts) == (150, 2)
     names = sorted(item.name for item in (tmp_path / "out").glob("[!_]*"))
     assert names == ["a-00000.csv", "b-00000.parquet"]
+
+
+def test_a_folder_is_read_with_its_sub_folders_and_compressed_files(
+    housing_frame: pd.DataFrame, bundle: Bundle, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    for name in ("county=LA", "county=SF", "_delta_log"):
+        (folder / name).mkdir(parents=True)
+    housing_frame[:10].to_parquet(folder / "county=LA" / "part-0.parquet")
+    housing_frame[10:30].to_parquet(folder / "county=SF" / "part-0.parquet")
+    housing_frame[:1].to_csv(folder / "_delta_log" / "0.csv")
+    housing_frame[30:60].to_csv(folder / "B.CSV", index=False)
+    housing_frame[60:100].to_csv(folder / "c.csv.gz", index=False)
+    (folder / "d.csv.zst").write_bytes(
+        pa.compress(housing_frame[100:150].to_csv(index=False).encode(), "zstd", asbytes=True)
+    )
+    (folder / "notes.txt").write_text("not a table")
+    target = folder / "priced"
+
+    report = score(str(folder), str(target), bundle)
+    again = score(str(folder), str(target), bundle)
+
+    assert (report.rows, report.parts, again.resumed) == (150, 5, 5)
+    assert left_out(str(folder)) == (f"{folder}/notes.txt",)
+    partitions = [pd.read_parquet(target / f"county={name}") for name in ("LA", "SF")]
+    assert list(map(len, partitions)) == [10, 20]
+    assert sorted(item.name for item in target.glob("*.csv")) == [
+        *("B-00000.csv", "c-00000.csv", "d-00000.csv")
+    ]
 
 
 def test_a_target_of_another_job_is_left_alone(
