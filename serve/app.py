@@ -28,6 +28,8 @@ from serve.models.last_good import LastGood
 from serve.models.model_store import ModelStore
 from serve.prediction_log.log import PredictionLog
 from serve.predictor import Predictor
+from serve.protocol.connections import Connections
+from serve.protocol.figures import ConnectionFigures
 from serve.rollout import canary
 from serve.rollout.trials import Trials
 from serve.routes import feedback, health, model, pages, rollback, webhook
@@ -53,12 +55,14 @@ class Service(Litestar):
     """The Litestar app inside its edge."""
 
     edge: Edge
+    connections: Connections
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one exchange."""
+        """Answer one exchange; at the start, hand the server what looks after its connections."""
         if scope["type"] == "http":
             await self.edge(scope, receive, send)
         else:
+            scope.get("state", {})["connections"] = self.connections
             await super().__call__(scope, receive, send)
 
     async def inside(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,6 +80,7 @@ class _Parts:
 
     def __init__(self, settings: Settings) -> None:
         self.metrics = Metrics()
+        self.connections = Connections(settings, ConnectionFigures(self.metrics.registry))
         storage = open_storage(settings.releases)
         self.breaker = CircuitBreaker(
             "feedback storage", alive=(ReleaseError,), observe=self.metrics.source_asked
@@ -112,7 +117,8 @@ class _Parts:
         gc.freeze()  # what the start made stays: no collection need look at it again
         gc.enable()
         sys.setswitchinterval(_SWITCH_SECONDS)
-        yield
+        async with self.connections.watched():
+            yield
         await asyncio.to_thread(self._stop)
 
     def _stop(self) -> None:
@@ -142,11 +148,12 @@ def create_app(settings: Settings | None = None) -> Service:
         exception_handlers={HTTPException: on_http_exception, Exception: on_exception},
         openapi_config=openapi.config(keys=bool(settings.api_keys or settings.operator_keys)),
         cors_config=_cors(settings),
-        state=State({"body_limit": settings.body_limit}),
+        state=State({"body_limit": settings.body_limit, "client_seconds": settings.client_seconds}),
         logging_config=None,
         debug=False,
     )
     app.edge = Edge(app.inside, parts.metrics, settings)
+    app.connections = parts.connections
     return app
 
 

@@ -8,6 +8,7 @@ import tempfile
 
 import uvicorn
 
+from serve.protocol.connection import Connection
 from serve.settings import PREFIX, Settings, SettingsError, from_environment
 
 _DRAIN_SECONDS = 20
@@ -42,7 +43,9 @@ def _run(settings: Settings) -> None:
         port=settings.port,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
+        http=Connection,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         ws="none",
         access_log=False,
         log_level="warning",

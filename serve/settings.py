@@ -68,6 +68,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: list[str] = []
     body_limit: _Count = 1_048_576
     """Longest request body in bytes."""
+    client_seconds: _Positive = 10.0
+    """Time that a client has for the head of a request, and again for its body."""
+    idle_seconds: _Positive = 620.0
+    """Time that a connection may idle between two requests: longer than a load balancer keeps its
+    own (AWS 60 s, Google Cloud 600 s). Where the service closes first, a request that is under way
+    meets a closed connection, and the balancer answers 502."""
+    connections: _Count = 1000
+    """Open connections of each worker; fewer where the process may not open as many files."""
+    connections_per_peer: _Count = 500
+    """Those of one address; half of all at the most. Named proxies may have all."""
+    trusted_proxies: list[str] = []
+    """Addresses and networks of proxies whose `X-Forwarded-For` names the caller; nobody else's
+    does."""
 
     prediction_log: bool = True
     log_queue: _Count = 100_000
@@ -125,7 +138,7 @@ def _convert(field: msgspec.structs.FieldInfo, text: str) -> Any:
 
 
 def _split(name: str, text: str) -> Any:
-    if name in {"cors_origins", "public_keys"}:
+    if name in {"cors_origins", "public_keys", "trusted_proxies"}:
         return [part.strip() for part in text.split(",")]
     if name in {"api_keys", "operator_keys"}:
         pairs = [part.strip().rpartition(":") for part in text.split(",")]

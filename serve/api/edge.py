@@ -66,7 +66,8 @@ class Edge:
         try:
             await self._app(scope, receive, send_with_headers)
         finally:
-            self._record(scope, status, time.perf_counter() - started)
+            since = scope["state"].get("complete_at", started)  # waits for a client are its own
+            self._record(scope, status, time.perf_counter() - since)
 
     def _new_id(self) -> bytes:
         """Return a process's random prefix and a number: unique, and no system call."""

@@ -29,6 +29,7 @@ from litestar.openapi.spec import (
 )
 
 from housing_ml import __version__
+from housing_ml.feedback.actual_prices import FeedbackRequest
 from serve import schemas
 from serve.api.problems import MEDIA_TYPE
 from serve.api.security import KEY_HEADER
@@ -148,6 +149,7 @@ class _Document(JsonRenderPlugin):
             for item in vars(schemas).values()
             if isinstance(item, type) and issubclass(item, msgspec.Struct)
         ]
+        types.append(FeedbackRequest)
         _, described = msgspec.json.schema_components(
             types, ref_template="#/components/schemas/{name}"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from housing_ml.data.contract import BlockGroup
     from serve.metrics import Metrics
 
-_BODY_SECONDS = 10.0
 _SMALL_BODY = 16_384
 
 
@@ -30,26 +30,27 @@ class ServiceRequest(Request[Any, Any, Any]):
         """Return the whole body.
 
         Raises:
-            ProblemError: 413 when it is too long, 408 when it comes too slowly.
+            ProblemError: 413 when it is too long, 408 when it comes too slowly, 400 when the client
+                leaves.
         """
-        limit: int = self.app.state.body_limit
-        message: Any = await self.receive()
-        body: bytes = message.get("body", b"")
-        if message.get("more_body") and len(body) <= limit:
-            try:
-                async with asyncio.timeout(_BODY_SECONDS):
-                    body = await self._rest(body, limit)
-            except TimeoutError:
-                detail = f"The body did not arrive within {_BODY_SECONDS:.0f} seconds."
-                raise ProblemError(HTTPStatus.REQUEST_TIMEOUT, detail) from None
-        if len(body) > limit:
-            detail = f"The body must have at most {limit:,} bytes."
-            raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
-        return body
+        state: Any = self.scope["state"]
+        if "complete_at" in state:
+            return await self._read()
+        try:
+            async with asyncio.timeout(self.app.state.client_seconds):
+                return await self._read()
+        except TimeoutError:
+            detail = f"The body did not arrive within {self.app.state.client_seconds:g} seconds."
+            raise ProblemError(
+                HTTPStatus.REQUEST_TIMEOUT, detail, headers={"Connection": "close"}
+            ) from None
+        finally:
+            state.setdefault("complete_at", time.perf_counter())
 
-    async def _rest(self, first: bytes, limit: int) -> bytes:
-        parts = [first]
-        size = len(first)
+    async def _read(self) -> bytes:
+        limit: int = self.app.state.body_limit
+        parts: list[bytes] = []
+        size = 0
         more = True
         while more and size <= limit:
             message: Any = await self.receive()
@@ -58,7 +59,10 @@ class ServiceRequest(Request[Any, Any, Any]):
             parts.append(message["body"])
             size += len(parts[-1])
             more = message["more_body"]
-        return b"".join(parts)
+        if size > limit:
+            detail = f"The body must have at most {limit:,} bytes."
+            raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class HasInstances(Protocol):
