@@ -101,12 +101,18 @@ class _Parts:
         )
         self.predictor = Predictor(self.store, self.trials, self.log, self.metrics)
         rate = settings.requests_per_second
-        self.limit = RateLimit(rate, settings.state / "rate-limit") if rate else None
+        self.limit = (
+            RateLimit(rate, settings.state / "rate-limit", settings.api_keys) if rate else None
+        )
 
     def dependencies(self) -> dict[str, Dependency]:
         """Return how each dependency was when it was last used."""
         found = self.store.dependencies() | {self.breaker.name: self.breaker.dependency()}
-        return found | {"prediction log": self.log.dependency()} if self.log else found
+        if self.log:
+            found["prediction log"] = self.log.dependency()
+        if self.limit:
+            found["rate limit"] = self.limit.dependency()
+        return found
 
     @asynccontextmanager
     async def running(self, _: Litestar) -> AsyncIterator[None]:

@@ -12,7 +12,6 @@ import asyncio
 import itertools
 import secrets
 import time
-from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -21,6 +20,7 @@ from serve.api.problems import ProblemError
 from serve.models import explanation
 from serve.models.pricing import Priced, price
 from serve.prediction_log.segments import Entry
+from serve.rollout.lane import Lane, LaneFullError
 from serve.schemas import Explanation, ExplanationResponse, PredictionResponse
 
 if TYPE_CHECKING:
@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 
 _SMALL = 16
 _THREADS = 2
-_MOST_WAITING = 64
+_MOST_OPEN = 64
+"""Large requests, and explanations, that may be under way; more are refused, each kind alone."""
+
+_LANE_SECONDS = 30.0
 _REFERENCES = 16
 """Reference rows of an explanation: 512 predictions for each instance."""
 
@@ -60,8 +63,8 @@ class Predictor:
         self._log = log
         self._metrics = metrics
         self._batch: list[_Waiting] = []
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="predict")
-        self._in_threads = 0
+        self._large = Lane("predict", _THREADS, _MOST_OPEN)
+        self._explanations = Lane("explain", 1, _MOST_OPEN)
         self._prefix = secrets.token_hex(9)
         self._numbers = itertools.count()
 
@@ -83,11 +86,13 @@ class Predictor:
             answer = await canary.ask(lambda: _explain(canary.model, places))
             if answer:
                 return answer
-        return await self._in_thread(lambda: _explain(self._model(), places))
+        return await _in(
+            self._explanations, "explanations", lambda: _explain(self._model(), places)
+        )
 
     async def _by_champion(self, places: list[BlockGroup]) -> PredictionResponse:
         if len(places) > _SMALL:
-            return await self._in_thread(lambda: self._answer([places])[0])
+            return await _in(self._large, "large requests", lambda: self._answer([places])[0])
         loop = asyncio.get_running_loop()
         if not self._batch:
             loop.call_soon(self._flush)
@@ -118,8 +123,9 @@ class Predictor:
         return answer
 
     def close(self) -> None:
-        """Wait for the threads."""
-        self._threads.shutdown()
+        """Let the threads end."""
+        self._large.close()
+        self._explanations.close()
 
     def _flush(self) -> None:
         batch, self._batch = self._batch, []
@@ -134,15 +140,6 @@ class Predictor:
             return
         for waiting, answer in zip(open_requests, answers, strict=True):
             waiting.answer.set_result(answer)
-
-    async def _in_thread(self, function: Callable[[], T]) -> T:
-        if self._in_threads >= _MOST_WAITING:
-            raise _unavailable("Too many large requests wait; ask again in a moment.")
-        self._in_threads += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, function)
-        finally:
-            self._in_threads -= 1
 
     def _answer(self, requests: Sequence[list[BlockGroup]]) -> list[PredictionResponse]:
         places = [place for request in requests for place in request]
@@ -169,6 +166,15 @@ class Predictor:
         if model is None:
             raise _unavailable("No model has been loaded yet.")
         return model
+
+
+async def _in(lane: Lane, kind: str, function: Callable[[], T]) -> T:
+    try:
+        return await lane.call(function, _LANE_SECONDS)
+    except LaneFullError:
+        raise _unavailable(f"Too many {kind} wait; ask again in a moment.") from None
+    except TimeoutError:
+        raise _unavailable(f"This took longer than {_LANE_SECONDS:.0f} seconds.") from None
 
 
 def _explain(model: LoadedModel, places: list[BlockGroup]) -> ExplanationResponse:

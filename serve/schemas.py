@@ -137,7 +137,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     request_id: str
     type: str = "about:blank"
     errors: Annotated[
-        list[FieldError] | None, Meta(description="Every offending field of the request.")
+        list[FieldError] | None, Meta(description="The first hundred of the offending fields.")
     ] = None
     errors_omitted: Annotated[
         int, Meta(description="Offending fields beyond those that are listed.")

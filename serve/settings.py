@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -110,6 +111,7 @@ def from_environment(environ: Mapping[str, str | None] | None = None) -> Setting
             given[field.name] = _convert(field, text)
     settings = Settings(**given)
     _check_places(settings)
+    _check_proxies(settings)
     if settings.environment == "production" and not settings.api_keys:
         raise SettingsError(
             f"{PREFIX}ENVIRONMENT is production, so {PREFIX}API_KEYS is needed: "
@@ -126,6 +128,16 @@ def _check_places(settings: Settings) -> None:
         )
     if settings.registry and not re.fullmatch(r"https?://.+/[^/]+/?", settings.registry):
         raise SettingsError(f"{PREFIX}REGISTRY: {settings.registry} is not http://host:5000/model")
+
+
+def _check_proxies(settings: Settings) -> None:
+    for name in settings.trusted_proxies:
+        try:
+            ip_network(name, strict=False)
+        except ValueError:
+            raise SettingsError(
+                f"{PREFIX}TRUSTED_PROXIES: {name} is neither an address nor a network"
+            ) from None
 
 
 def _convert(field: msgspec.structs.FieldInfo, text: str) -> Any:

@@ -26,9 +26,11 @@ class ProblemError(HTTPException):
         *,
         errors: list[FieldError] | None = None,
         headers: dict[str, str] | None = None,
+        errors_omitted: int = 0,
     ) -> None:
         super().__init__(detail=detail, status_code=status, headers=headers)
         self.errors = errors
+        self.errors_omitted = errors_omitted
 
 
 def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
@@ -36,32 +38,29 @@ def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> 
     status = HTTPStatus(error.status_code)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, ProblemError):
         return on_exception(request, error)
-    errors = error.errors if isinstance(error, ProblemError) else None
-    return _respond(request, status, error.detail, errors, error.headers)
+    return _respond(request, status, error)
 
 
 def on_exception(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """Answer what nobody foresaw with a 500; the trace goes to the log only."""
     logger.error("unexpected_error", request_id=_request_id(request), exc_info=error)
     detail = "Something unforeseen went wrong here; the log has it under the request id."
-    return _respond(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail, None, None)
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return _respond(request, status, ProblemError(status, detail))
 
 
 def _respond(
-    request: Request[Any, Any, Any],
-    status: HTTPStatus,
-    detail: str,
-    errors: list[FieldError] | None,
-    headers: dict[str, str] | None,
+    request: Request[Any, Any, Any], status: HTTPStatus, error: HTTPException
 ) -> Response[Problem]:
     problem = Problem(
         title=status.phrase,
         status=status,
-        detail=detail,
+        detail=error.detail,
         request_id=_request_id(request),
-        errors=errors,
+        errors=getattr(error, "errors", None),
+        errors_omitted=getattr(error, "errors_omitted", 0),
     )
-    return Response(problem, status_code=status, headers=headers, media_type=MEDIA_TYPE)
+    return Response(problem, status_code=status, headers=error.headers, media_type=MEDIA_TYPE)
 
 
 def _request_id(request: Request[Any, Any, Any]) -> str:

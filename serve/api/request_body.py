@@ -11,7 +11,7 @@ import msgspec
 from litestar import Request
 
 from serve.api.problems import ProblemError
-from serve.api.request_errors import find_errors, may_repeat_keys
+from serve.api.request_errors import MAX_ERRORS, find_errors, may_repeat_keys
 from serve.schemas import FieldError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from serve.metrics import Metrics
 
 _SMALL_BODY = 16_384
+_UTF_8 = (b"", b"utf-8", b"utf8")
 
 
 class ServiceRequest(Request[Any, Any, Any]):
@@ -104,7 +105,12 @@ class StrictJson(Generic[Document]):
                 return document
         self._metrics.refused(errors)
         detail = "The request breaks the contract; each offending field is in `errors`."
-        raise ProblemError(HTTPStatus.BAD_REQUEST, detail, errors=errors)
+        raise ProblemError(
+            HTTPStatus.BAD_REQUEST,
+            detail,
+            errors=errors[:MAX_ERRORS],
+            errors_omitted=max(0, len(errors) - MAX_ERRORS),
+        )
 
     async def _errors(self, body: bytes) -> list[FieldError]:
         if len(body) <= _SMALL_BODY:
@@ -143,15 +149,25 @@ def _fault(error: Exception) -> FieldError:
 
 def require_json(headers: Iterable[tuple[bytes, bytes]]) -> None:
     """Raise a ProblemError, 415, unless the headers announce plain JSON in UTF-8."""
-    media_type, charset, coding = b"", b"utf-8", b"identity"
+    media_type, charset, coding = b"", b"", b"identity"
     for name, value in headers:
         if name == b"content-type":
             media_type, _, parameters = value.lower().partition(b";")
-            charset = parameters.partition(b"charset=")[2].strip(b' "') or charset
+            charset = _parameter(parameters, b"charset") if parameters else b""
         elif name == b"content-encoding":
-            coding = value.lower()
-    if media_type.strip() != b"application/json" or charset != b"utf-8" or coding != b"identity":
+            coding = value.lower().strip()
+    plain = media_type.strip() == b"application/json" and charset in _UTF_8
+    if not plain or coding != b"identity":
         detail = (
             "The body must be plain JSON in UTF-8: send the header Content-Type: application/json."
         )
         raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
+
+
+def _parameter(parameters: bytes, wanted: bytes) -> bytes:
+    """Return a parameter of a media type, in small letters; empty where it is not given."""
+    for parameter in parameters.split(b";"):
+        name, _, value = parameter.partition(b"=")
+        if name.strip() == wanted:
+            return value.strip(b' \t"')
+    return b""

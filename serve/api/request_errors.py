@@ -25,8 +25,11 @@ from serve.schemas import FieldError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-MAX_ERRORS = 10_000
-"""More than 1,000 block groups have fields; the rest of a longer list would help nobody."""
+MAX_ERRORS = 100
+"""Offending fields that an answer names; it says how many more there are."""
+
+_MOST_COUNTED = 10_000
+"""More than 1,000 block groups have fields; nobody needs a larger number exactly."""
 
 _LONGEST_ECHO = 100
 _OPTIONAL = b'"total_bedrooms"'
@@ -38,7 +41,7 @@ class _Pairs(list[tuple[str, Any]]):
 
 
 def find_errors(body: bytes, max_instances: int) -> list[FieldError]:
-    """Return every offending field of a request body, at most `MAX_ERRORS` of them.
+    """Return every offending field of a request body, at most 10,000 of them.
 
     An empty list means that nothing is wrong that this module knows of.
     """
@@ -53,7 +56,7 @@ def find_errors(body: bytes, max_instances: int) -> list[FieldError]:
         return [FieldError("body", None, f"must be JSON ({error.msg.lower()}: {where})")]
     except RecursionError:
         return [FieldError("body", None, "must not be nested so deeply")]
-    return list(islice(_request_errors(document, max_instances), MAX_ERRORS))
+    return list(islice(_request_errors(document, max_instances), _MOST_COUNTED))
 
 
 def may_repeat_keys(body: bytes, instances: Sequence[BlockGroup]) -> bool:

@@ -9,6 +9,7 @@ import asyncio
 import resource
 from collections import Counter
 from contextlib import asynccontextmanager, suppress
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -50,13 +51,13 @@ class Connections:
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.most = min(settings.connections, max(2, files - _OWN_FILES))
         self.most_of_peer = min(settings.connections_per_peer, max(1, self.most // 2))
-        self._proxies = frozenset(settings.trusted_proxies)
+        self._proxies = [ip_network(name, strict=False) for name in settings.trusted_proxies]
         self._open: dict[Client, None] = {}
         self._of_peer: Counter[str] = Counter()
 
     def admit(self, client: Client) -> bool:
         """Count a new connection, if there is room, or a waiting one can be ended to make some."""
-        if client.peer not in self._proxies and self._of_peer[client.peer] >= self.most_of_peer:
+        if self._of_peer[client.peer] >= self.most_of_peer and not self._is_proxy(client.peer):
             room = self._end_longest_waiting("too_many_of_peer", client.peer)
         else:
             room = len(self._open) < self.most or self._end_longest_waiting("too_many")
@@ -94,6 +95,9 @@ class Connections:
             now = loop.time()
             for client in list(self._open):
                 client.look(now)
+
+    def _is_proxy(self, peer: str) -> bool:
+        return any(ip_address(peer) in network for network in self._proxies)
 
     def _end_longest_waiting(self, reason: str, peer: str | None = None) -> bool:
         waiting = [

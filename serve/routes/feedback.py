@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from housing_ml.feedback.actual_prices import FeedbackRequest, FeedbackStore
 from serve.api import openapi
 from serve.api.problems import ProblemError
 from serve.api.request_body import PlainJson, ServiceRequest
+from serve.rollout.lane import Lane
 from serve.schemas import FeedbackReceipt
 
 if TYPE_CHECKING:
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from serve.metrics import Metrics
     from serve.rollout.trials import Trials
 
+_THREADS = 4
+_MOST_OPEN = 64
+"""A storage that hangs holds up so many requests, and no other work."""
+
+_SECONDS = 30.0
+
 
 def router(
     storage: ReleaseStorage, trials: Trials, metrics: Metrics, access: Access, *, keys: bool
@@ -27,6 +33,7 @@ def router(
     """Return `/api/v1/feedback`."""
     decoder = PlainJson(FeedbackRequest, metrics)
     kept = FeedbackStore(storage)
+    lane = Lane("feedback", _THREADS, _MOST_OPEN)
 
     @post(
         "/feedback",
@@ -42,7 +49,7 @@ def router(
         """
         document = decoder.read(request, body)
         try:
-            await asyncio.to_thread(kept.add, document.instances)
+            await lane.call(lambda: kept.add(document.instances), _SECONDS)
         except Exception as error:  # each storage has errors of its own
             raise ProblemError(
                 HTTPStatus.SERVICE_UNAVAILABLE,

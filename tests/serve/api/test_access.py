@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from serve.api import rate_limit
 from serve.api.rate_limit import RateLimit
 from serve.api.security import ApiKeys
 from serve.settings import Settings, SettingsError, from_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.serve.conftest import Home, Service
@@ -132,6 +133,45 @@ def test_callers_have_a_burst_of_one_second_and_then_their_rate(tmp_path: Path) 
     shared.close()
 
 
+def test_each_of_a_thousand_keys_has_a_limit_of_its_own(tmp_path: Path) -> None:
+    owners = [f"owner {number}" for number in range(1000)]
+    limit = RateLimit(1.0, tmp_path / "limit", owners)
+    assert [limit.wait(owner, now=100.0) for owner in owners] == [0.0] * 1000
+    assert all(limit.wait(owner, now=100.0) > 0 for owner in owners)
+    limit.close()
+
+
+def test_workers_that_cannot_share_a_file_count_for_themselves_until_they_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_limit, "_RETRY_SECONDS", 0.0)
+    taken = tmp_path / "taken"
+    taken.write_bytes(b"")
+    limit = RateLimit(1.0, taken / "limit")
+    assert limit.wait("caller", now=100.0) == 0.0
+    assert limit.wait("caller", now=100.0) > 0
+    assert limit.dependency().state == "degraded"
+    taken.unlink()
+    limit.wait("caller", now=200.0)
+    assert limit.dependency().state == "ok"
+    limit.close()
+
+
+@pytest.mark.parametrize(("proxies", "refused"), [("", True), ("127.0.0.0/8", False)])
+def test_a_caller_chooses_its_address_only_through_a_named_proxy(
+    start: Callable[..., Service],
+    instances: list[dict[str, Any]],
+    proxies: str,
+    refused: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    limited = start(requests_per_second=0.01, trusted_proxies=proxies)
+    statuses = {
+        limited.predict(instances[:1], headers={"X-Forwarded-For": f"192.0.2.{host}"}).status_code
+        for host in range(1, 6)
+    }
+    assert statuses == ({200, 429} if refused else {200})
+
+
 def test_a_rate_below_one_a_second_lets_one_request_through_and_then_waits(tmp_path: Path) -> None:
     limit = RateLimit(0.1, tmp_path / "limit")
     assert limit.wait("caller", now=0.0) == 0.0
@@ -167,6 +207,7 @@ def test_settings_come_from_the_environment_and_places_from_the_home_folder() ->
         ("POLL_SECONDS", "-1"),
         ("RELEASES", "s3://housing/releases"),
         ("REGISTRY", "mlflow:5000"),
+        ("TRUSTED_PROXIES", "*"),
     ],
 )
 def test_a_setting_that_does_not_fit_is_named(name: str, value: str) -> None:

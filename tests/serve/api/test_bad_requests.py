@@ -167,6 +167,12 @@ def test_a_body_that_is_no_request_is_refused_with_a_reason(
         assert all(rule for _, rule in errors(send(service, content, path=path)).values())
 
 
+def test_an_answer_to_nonsense_has_a_bound(service: Service) -> None:
+    answer = send(service, json.dumps({"instances": [{}] * 1000}).encode())
+    assert problem(answer, 400)["errors_omitted"] > 7000
+    assert len(answer.content) < 30_000
+
+
 def test_more_block_groups_than_allowed_are_refused(service: Service) -> None:
     many = json.dumps({"instances": [PLACE] * 1001}).encode()
     few = json.dumps({"instances": [PLACE] * 11}).encode()
@@ -174,12 +180,13 @@ def test_more_block_groups_than_allowed_are_refused(service: Service) -> None:
     assert "1 to 10 " in str(errors(send(service, few, path="explain")))
 
 
-def test_a_thousand_block_groups_without_a_right_field_are_all_named(
+def test_of_a_thousand_wrong_block_groups_the_first_hundred_faults_are_named_and_the_rest_counted(
     service: Service,
 ) -> None:
     wrong = dict.fromkeys(PLACE, "x")
     answer = send(service, json.dumps({"instances": [wrong] * 1000}).encode())
-    assert len(problem(answer, 400)["errors"]) == 9000
+    found = problem(answer, 400)
+    assert (len(found["errors"]), found["errors_omitted"]) == (100, 8900)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +207,14 @@ def test_other_media_types_and_encodings_are_415(service: Service, headers: dict
 
 
 @pytest.mark.parametrize(
-    "media_type", ["application/json; charset=UTF-8", 'Application/JSON;charset="utf-8"']
+    "media_type",
+    [
+        "application/json; charset=UTF-8",
+        'Application/JSON;charset="utf-8"',
+        "application/json; charset=utf8",
+        "application/json ; charset = utf-8 ; profile=x",
+        'application/json; profile="a"; charset=utf-8',
+    ],
 )
 def test_json_in_utf_8_is_taken_however_it_is_announced(service: Service, media_type: str) -> None:
     assert send(service, body(), {"Content-Type": media_type}).status_code == 200
@@ -218,6 +232,18 @@ def test_a_body_beyond_the_limit_is_413_announced_or_not(service: Service) -> No
 def test_unknown_paths_and_methods_have_the_same_shape(service: Service) -> None:
     problem(service.client.get("/api/v1/nothing"), 404)
     problem(service.client.delete("/api/v1/predict"), 405)
+
+
+def test_head_works_wherever_get_does(service: Service) -> None:
+    paths = ("/", "/operators", "/docs", "/health", "/health/live", "/metrics", "/api/v1/model")
+    for path in paths:
+        got, head = service.client.get(path), service.client.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-type"] == got.headers["content-type"]
+        if path != "/metrics":
+            assert head.headers["content-length"] == got.headers["content-length"]
+    problem_of_head = service.client.head("/api/v1/predict")
+    assert problem_of_head.status_code == 405
 
 
 def test_a_client_that_leaves_in_the_middle_of_a_body_harms_nobody(service: Service) -> None:
