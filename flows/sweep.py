@@ -47,7 +47,7 @@ def search(config: RetrainConfig, progress: Progress) -> tuple[Search, Figures]:
     """Run the stages up to the sweep, inside a flow; return what they found, and its figures."""
     source = locate(config.data, Settings())
     raw = progress.run(tasks.ingestion, config.data, *source)
-    new = tasks.feedback(config.feedback.days) if config.feedback.days else None
+    new = tasks.feedback(config.feedback) if config.feedback.days else None
     merged = run_stage(tasks.merge, raw.data, new).result if new else None
     sides = progress.run(tasks.split, merged.data if merged else raw.data, config.split)
     imputation = progress.run(tasks.imputation, sides.train, config.imputation)

@@ -16,6 +16,7 @@ from prefect import task
 from prefect.logging import get_run_logger
 
 from housing_ml.config.choices import FeatureParameters, ImputerName, ModelName, Parameters
+from housing_ml.config.data import FeedbackConfig
 from housing_ml.config.retrain import RetrainConfig
 from housing_ml.data.contract import TARGET, to_matrix
 from housing_ml.orchestration.caching import LIBRARIES, stage
@@ -76,7 +77,7 @@ def ingestion(
 
 
 @task(task_run_name="feedback", persist_result=False)
-def feedback(days: int) -> DatasetRef | None:
+def feedback(config: FeedbackConfig) -> DatasetRef | None:
     """Store the block groups of the last days whose actual price has come, if any; not cached."""
     from datetime import UTC, datetime
 
@@ -84,23 +85,29 @@ def feedback(days: int) -> DatasetRef | None:
     from housing_ml.releases.channels import open_releases
 
     settings = Settings()
-    rows = labelled_rows(open_releases(settings), days, datetime.now(UTC))
+    now = datetime.now(UTC)
+    rows = labelled_rows(open_releases(settings), config.days, now, config)
     return None if rows.empty else open_store(settings).put_frame(rows)
 
 
 @stage(timeout_seconds=300, words=True)
-def merge(base: DatasetRef, new: DatasetRef) -> MergeResult:
-    """Let what came from feedback replace and complete the rows of the source."""
+def merge(base: DatasetRef, new: DatasetRef, trusted: tuple[str, ...] = ()) -> MergeResult:
+    """Let what senders of feedback support replace and complete the rows of the source."""
+    from housing_ml.feedback.corroboration import corroborate
     from housing_ml.feedback.labelled_rows import merge as merge_rows
 
     store = open_store(Settings())
-    rows, report = merge_rows(store.get_frame(base), store.get_frame(new))
+    source = store.get_frame(base)
+    supported = corroborate(source, store.get_frame(new), trusted)
+    rows, report = merge_rows(source, supported.rows)
     return MergeResult(
         data=store.put_frame(rows),
         base=report.base,
         replaced=report.replaced,
         added=report.added,
         out_of_date=report.out_of_date,
+        waiting=supported.waiting,
+        bounded=supported.bounded,
     )
 
 

@@ -23,6 +23,7 @@ from serve.api.problems import on_exception, on_http_exception
 from serve.api.rate_limit import RateLimit
 from serve.api.request_body import ServiceRequest
 from serve.api.security import KEY_HEADER, ApiKeys
+from serve.inbox import Inbox
 from serve.metrics import Metrics
 from serve.models.last_good import LastGood
 from serve.models.model_store import ModelStore
@@ -35,6 +36,7 @@ from serve.rollout.trials import Trials
 from serve.routes import feedback, health, model, pages, rollback, webhook
 from serve.settings import Settings, from_environment
 from serve.sources.circuit_breaker import CircuitBreaker
+from serve.sources.id_keys import IdKeys
 from serve.sources.sources import GuardedStorage, open_source, open_storage
 
 if TYPE_CHECKING:
@@ -99,7 +101,9 @@ class _Parts:
             self.metrics,
             settings,
         )
-        self.predictor = Predictor(self.store, self.trials, self.log, self.metrics)
+        self.ids = IdKeys(settings.feedback_keys, storage)
+        self.inbox = Inbox(self.storage, self.ids, settings.feedback_per_day)
+        self.predictor = Predictor(self.store, self.trials, self.log, self.metrics, self.ids)
         rate = settings.requests_per_second
         self.limit = (
             RateLimit(rate, settings.state / "rate-limit", settings.api_keys) if rate else None
@@ -117,6 +121,7 @@ class _Parts:
     @asynccontextmanager
     async def running(self, _: Litestar) -> AsyncIterator[None]:
         """Run the parts' threads while the app runs; flush the log at the end."""
+        await asyncio.to_thread(self.ids.start)
         await asyncio.to_thread(self.store.start)
         if self.log:
             self.log.start()
@@ -128,6 +133,7 @@ class _Parts:
         await asyncio.to_thread(self._stop)
 
     def _stop(self) -> None:
+        self.ids.stop()
         self.store.stop()
         self.trials.close()
         self.predictor.close()
@@ -167,7 +173,7 @@ def _routers(parts: _Parts, settings: Settings, keys: ApiKeys) -> list[Any]:
     access = Access(keys, parts.limit)
     routers = [
         model.router(parts.predictor, parts.store, parts.metrics, access, keys=bool(keys)),
-        feedback.router(parts.storage, parts.trials, parts.metrics, access, keys=bool(keys)),
+        feedback.router(parts.inbox, parts.trials, parts.metrics, access, keys=bool(keys)),
         health.router(parts.store, parts.metrics, parts.dependencies),
         pages.router(parts.store, parts.storage, access),
     ]

@@ -9,13 +9,12 @@ priced in a thread, so that small ones do not wait for them.
 from __future__ import annotations
 
 import asyncio
-import itertools
-import secrets
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from housing_ml.data.contract import BlockGroup, to_matrix
+from serve.api.access import caller
 from serve.api.problems import ProblemError
 from serve.models import explanation
 from serve.models.pricing import Priced, price
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from serve.prediction_log.log import PredictionLog
     from serve.rollout.canary import Canary
     from serve.rollout.trials import Trials
+    from serve.sources.id_keys import IdKeys
 
 _SMALL = 16
 _THREADS = 2
@@ -48,6 +48,7 @@ T = TypeVar("T")
 
 
 class _Waiting(NamedTuple):
+    caller: str
     places: list[BlockGroup]
     answer: asyncio.Future[PredictionResponse]
 
@@ -56,7 +57,12 @@ class Predictor:
     """Prices and explains block groups, and logs each price."""
 
     def __init__(
-        self, store: ModelStore, trials: Trials, log: PredictionLog | None, metrics: Metrics
+        self,
+        store: ModelStore,
+        trials: Trials,
+        log: PredictionLog | None,
+        metrics: Metrics,
+        ids: IdKeys,
     ) -> None:
         self._store = store
         self._trials = trials
@@ -65,8 +71,7 @@ class Predictor:
         self._batch: list[_Waiting] = []
         self._large = Lane("predict", _THREADS, _MOST_OPEN)
         self._explanations = Lane("explain", 1, _MOST_OPEN)
-        self._prefix = secrets.token_hex(9)
-        self._numbers = itertools.count()
+        self._ids = ids
 
     async def predict(self, places: list[BlockGroup], scope: Scope) -> PredictionResponse:
         """Return the price of each block group, by the champion or the canary.
@@ -76,7 +81,7 @@ class Predictor:
         """
         canary = self._trials.canary
         if canary is None:
-            return await self._by_champion(places)
+            return await self._by_champion(places, caller(scope))
         return await self._beside(canary, places, scope)
 
     async def explain(self, places: list[BlockGroup], scope: Scope) -> ExplanationResponse:
@@ -90,13 +95,15 @@ class Predictor:
             self._explanations, "explanations", lambda: _explain(self._model(), places)
         )
 
-    async def _by_champion(self, places: list[BlockGroup]) -> PredictionResponse:
+    async def _by_champion(self, places: list[BlockGroup], sender: str) -> PredictionResponse:
         if len(places) > _SMALL:
-            return await _in(self._large, "large requests", lambda: self._answer([places])[0])
+            return await _in(
+                self._large, "large requests", lambda: self._answer([places], [sender])[0]
+            )
         loop = asyncio.get_running_loop()
         if not self._batch:
             loop.call_soon(self._flush)
-        waiting = _Waiting(places, loop.create_future())
+        waiting = _Waiting(sender, places, loop.create_future())
         self._batch.append(waiting)
         return await waiting.answer
 
@@ -104,16 +111,16 @@ class Predictor:
         self, canary: Canary, places: list[BlockGroup], scope: Scope
     ) -> PredictionResponse:
         """Answer while a canary runs, and count for the watch who did how."""
-        started = time.perf_counter()
+        started, sender = time.perf_counter(), caller(scope)
         if canary.takes(scope):
             priced = await canary.price(places)
             if priced is None:
-                return await self._by_champion(places)
-            answer = self._respond(priced, [len(places)])[0]
+                return await self._by_champion(places, sender)
+            answer = self._respond(priced, [len(places)], [sender])[0]
             canary.counts.answered("canary", time.perf_counter() - started, answer)
             return answer
         try:
-            answer = await self._by_champion(places)
+            answer = await self._by_champion(places, sender)
         except ProblemError:
             raise
         except Exception:
@@ -133,7 +140,10 @@ class Predictor:
         if not open_requests:
             return
         try:
-            answers = self._answer([waiting.places for waiting in open_requests])
+            answers = self._answer(
+                [waiting.places for waiting in open_requests],
+                [waiting.caller for waiting in open_requests],
+            )
         except Exception as error:  # noqa: BLE001 - each request answers for it
             for waiting in open_requests:
                 waiting.answer.set_exception(error)
@@ -141,14 +151,19 @@ class Predictor:
         for waiting, answer in zip(open_requests, answers, strict=True):
             waiting.answer.set_result(answer)
 
-    def _answer(self, requests: Sequence[list[BlockGroup]]) -> list[PredictionResponse]:
+    def _answer(
+        self, requests: Sequence[list[BlockGroup]], senders: Sequence[str]
+    ) -> list[PredictionResponse]:
         places = [place for request in requests for place in request]
-        return self._respond(price(self._model(), places), [len(request) for request in requests])
+        sizes = [len(request) for request in requests]
+        return self._respond(price(self._model(), places), sizes, senders)
 
-    def _respond(self, priced: Priced, sizes: Sequence[int]) -> list[PredictionResponse]:
-        """Return the answers of requests of these sizes; count and log what they say."""
+    def _respond(
+        self, priced: Priced, sizes: Sequence[int], senders: Sequence[str]
+    ) -> list[PredictionResponse]:
+        """Return the answers of these callers' requests; count and log what they say."""
         model, raw, prediction = priced.model, priced.raw, priced.prediction
-        ids = [f"{self._prefix}-{next(self._numbers):x}" for _ in range(len(raw))]
+        ids = self._named(priced, sizes, senders)
         self._metrics.predicted(model.version, model.channel, prediction.price)
         if self._log:
             self._log.offer(Entry.of(model.version, model.channel, ids, raw, prediction))
@@ -160,6 +175,13 @@ class Predictor:
             PredictionResponse([next(ends) for _ in range(size)], model.version, model.channel)
             for size in sizes
         ]
+
+    def _named(self, priced: Priced, sizes: Sequence[int], senders: Sequence[str]) -> list[str]:
+        issue, ids = self._ids.current.issue, list[str]()
+        for size, sender in zip(sizes, senders, strict=True):
+            rows = priced.raw[len(ids) : len(ids) + size]
+            ids += issue(sender, priced.model.version, rows)
+        return ids
 
     def _model(self) -> LoadedModel:
         model = self._store.current

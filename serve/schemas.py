@@ -92,10 +92,13 @@ class ModelResponse(msgspec.Struct, frozen=True):
     loaded_from: Annotated[str, Meta(description="The release storage, or the local last good.")]
 
 
-class FeedbackReceipt(msgspec.Struct, frozen=True):
+class FeedbackReceipt(msgspec.Struct, frozen=True, omit_defaults=True):
     """So many actual prices are on disk."""
 
     received: int
+    refused: Annotated[
+        list[FieldError] | None, Meta(description="Prices that were not taken; null: none.")
+    ] = None
 
 
 class RollbackRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

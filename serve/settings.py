@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PREFIX = "HOUSING_SERVE_"
 _SHA256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+_Secret = Annotated[str, Meta(min_length=16)]
 _Count = Annotated[int, Meta(ge=1)]
 _Positive = Annotated[float, Meta(gt=0)]
 
@@ -64,6 +65,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """SHA-256 of each caller's key: `name:digest,name:digest`."""
     operator_keys: dict[str, _SHA256] = {}
     """The same of those who may roll back over the API; without any, nobody may."""
+    feedback_keys: list[_Secret] = []
+    """Secrets of 16 characters or more that prove the prediction ids: the first issues them, and
+    all are known, so that a key can be replaced. Without any, the replicas share a random one in
+    the release storage."""
+    feedback_per_day: _Count = 100_000
+    """Actual prices that each caller may send in a day in UTC to each worker."""
     requests_per_second: Annotated[float, Meta(ge=0)] = 0.0
     """Sustained rate that each key may ask for, over all workers of a machine; 0 is no limit."""
     cors_origins: list[str] = []
@@ -150,7 +157,7 @@ def _convert(field: msgspec.structs.FieldInfo, text: str) -> Any:
 
 
 def _split(name: str, text: str) -> Any:
-    if name in {"cors_origins", "public_keys", "trusted_proxies"}:
+    if name in {"cors_origins", "public_keys", "trusted_proxies", "feedback_keys"}:
         return [part.strip() for part in text.split(",")]
     if name in {"api_keys", "operator_keys"}:
         pairs = [part.strip().rpartition(":") for part in text.split(",")]

@@ -42,6 +42,19 @@ class FeedbackConfig(Config):
         description="Of so many last days; 0 is none. Prices that newer ones contradict are left "
         "out, those of the source too.",
     )
+    far: float = Field(
+        default=4.0,
+        gt=1,
+        description="A price beyond the prediction's interval by more than this factor waits for "
+        "`housing feedback review`.",
+    )
+    per_sender_day: int = Field(
+        default=50_000, ge=1, description="Prices of one sender that count in a day."
+    )
+    trusted: tuple[str, ...] = Field(
+        default=(),
+        description="Owners of API keys whose prices count without a second sender's.",
+    )
 
 
 class SplitConfig(Config):

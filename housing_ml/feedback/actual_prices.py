@@ -5,7 +5,9 @@ content, so that sending it again changes nothing. Where two batches disagree on
 one that came last holds.
 
     store = FeedbackStore(storage)
-    store.add([Feedback("1c0f-0", 183_000.0)])  # returns when it is on disk, or raises
+    store.add([Feedback("1c0f", 183_000.0)], "agency")  # returns when it is on disk, or raises
+
+Few files are read however many were written: `compact` makes one file of a day's.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import msgspec
 from msgspec import Meta
 
 from housing_ml.data.contract import Price
+from housing_ml.storage.errors import ConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 
 FOLDER = "feedback"
 MAX_FEEDBACK = 1000
+_COMPACTED = "compacted.json"
+_LOOSE = 16
+"""Files of a day that are left as they are."""
 
 
 class Feedback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,11 +53,13 @@ class FeedbackRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ]
 
 
-class Batch(msgspec.Struct, frozen=True):
+class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     """What came together; `received` is the time in seconds since 1970."""
 
     received: float
     items: tuple[Feedback, ...]
+    sender: str = ""
+    """Owner of the caller's key; empty where the service asks for none: all are one sender."""
 
 
 class FeedbackStore:
@@ -60,28 +68,71 @@ class FeedbackStore:
     def __init__(self, storage: ReleaseStorage) -> None:
         self._storage = storage
 
-    def add(self, items: Sequence[Feedback]) -> None:
+    def add(self, items: Sequence[Feedback], sender: str = "") -> None:
         """Keep a batch; when this returns it is durable, and what raises can be sent again.
 
         Raises:
             OSError: when the storage cannot take it; or the storage's own error.
         """
+        self.add_all([(sender, items)])
+
+    def add_all(self, groups: Sequence[tuple[str, Sequence[Feedback]]]) -> None:
+        """Keep what several senders sent in one file; as `add` does."""
         received = time.time()
-        digest = hashlib.sha256(msgspec.json.encode(items)).hexdigest()
+        digest = hashlib.sha256(msgspec.json.encode(groups)).hexdigest()
         name = f"{_folder(datetime.fromtimestamp(received, UTC).date())}/{digest[:40]}.json"
         if self._storage.read(name) is None:
-            batch = Batch(received, tuple(items))
-            self._storage.write(name, msgspec.json.encode(batch))
+            found = [Batch(received, tuple(items), sender) for sender, items in groups]
+            self._storage.write(name, msgspec.json.encode(found))
 
 
 def batches(storage: ReleaseStorage, days: Iterable[date]) -> Iterator[Batch]:
     """Yield what was received on these days in UTC, one day after the other."""
     known = set(storage.folders(FOLDER))
     for folder in filter(known.__contains__, map(_folder, days)):
-        for name in storage.names(folder):
+        names = [name for name in storage.names(folder) if not name.endswith(_COMPACTED)]
+        # What another process compacts meanwhile is gone here, and was written there before.
+        for name in (*names, f"{folder}/{_COMPACTED}"):
             found = storage.read(name)
             if found is not None:
-                yield msgspec.json.decode(found.content, type=Batch)
+                yield from _decode(found.content)
+
+
+def compact(storage: ReleaseStorage, days: Iterable[date]) -> int:
+    """Make one file of each day's, where there are more than a few; return how many went into it.
+
+    Nothing is lost whenever it ends, or when two do it at once: files are removed after the one
+    that holds them is written, and a batch that is there twice counts once.
+    """
+    known, moved = set(storage.folders(FOLDER)), 0
+    for folder in filter(known.__contains__, map(_folder, days)):
+        names = [name for name in storage.names(folder) if not name.endswith(_COMPACTED)]
+        if len(names) > _LOOSE and _compact(storage, folder, names):
+            moved += len(names)
+    return moved
+
+
+def _compact(storage: ReleaseStorage, folder: str, names: Sequence[str]) -> bool:
+    target = f"{folder}/{_COMPACTED}"
+    before = storage.read(target)
+    parts = [before, *map(storage.read, names)]
+    together = dict.fromkeys(batch for part in parts if part for batch in _decode(part.content))
+    try:
+        storage.write(
+            target,
+            msgspec.json.encode(list(together)),
+            if_generation=before.generation if before else 0,
+        )
+    except ConflictError:
+        return False
+    for name in names:
+        storage.delete(name)
+    return True
+
+
+def _decode(content: bytes) -> Sequence[Batch]:
+    found = msgspec.json.decode(content, type=Batch | list[Batch])
+    return found if isinstance(found, list) else [found]
 
 
 def _folder(day: date) -> str:

@@ -6,17 +6,21 @@ contradict are left out, those of the source too: training rows and holdout foll
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from housing_ml.config.data import FeedbackConfig
 from housing_ml.data.checks import check
 from housing_ml.data.contract import CATEGORIES, CATEGORY, COLUMNS, IDENTITY, NUMERIC, TARGET
-from housing_ml.feedback.actual_prices import batches
+from housing_ml.feedback.actual_prices import batches, compact
+from housing_ml.feedback.bounds import capped, is_far
+from housing_ml.feedback.corroboration import REVIEWER, SENDER
 from housing_ml.feedback.labels import Labels
-from housing_ml.feedback.prediction_log import Horizon, LogError, log_files, read_log
+from housing_ml.feedback.prediction_log import OUTPUTS, Horizon, LogError, log_files, read_log
+from housing_ml.feedback.review import reviewed
 from housing_ml.feedback.validity import ALWAYS, valid_since_by_category
 from housing_ml.records.base import Record
 
@@ -27,9 +31,16 @@ if TYPE_CHECKING:
 
     from housing_ml.data.contract import Matrix
     from housing_ml.feedback.prediction_log import LogRows
+    from housing_ml.feedback.review import Review
     from housing_ml.storage.versioned import ReleaseStorage
 
     Vector = NDArray[np.float64]
+
+PREDICTION = "prediction_id"
+"""Column of the prediction's id."""
+
+_FAR = "_far"
+DEFAULT = FeedbackConfig()
 
 RECEIVED = "received"
 """Column of when a price came, in seconds since 1970."""
@@ -47,28 +58,53 @@ class MergeReport(Record):
     out_of_date: int = Field(ge=0, description="Rows left out, whose price newer ones contradict.")
 
 
-def labelled_rows(storage: ReleaseStorage, days: int, now: datetime) -> pd.DataFrame:
-    """Return the block groups of the last days whose price is known.
+class LabelledRows(NamedTuple):
+    """Rows whose price is known: those to learn from, and those that wait for a person."""
 
-    The columns are the contract's, the target, and `RECEIVED`. The same log and feedback give the
-    same rows in the same order. A file that cannot be read, and a row that breaks the contract, are
-    left out.
+    learnt: pd.DataFrame
+    set_aside: pd.DataFrame
+    """With `PREDICTION`, and price and interval that were predicted."""
+
+
+def labelled_rows(
+    storage: ReleaseStorage, days: int, now: datetime, config: FeedbackConfig = DEFAULT
+) -> pd.DataFrame:
+    """Return the block groups of the last days whose price can be learnt; see `read_labelled`."""
+    return read_labelled(storage, days, now, config).learnt
+
+
+def read_labelled(
+    storage: ReleaseStorage, days: int, now: datetime, config: FeedbackConfig = DEFAULT
+) -> LabelledRows:
+    """Return the block groups of the last days whose price is known, each once for each sender.
+
+    The columns are the contract's, the target, `RECEIVED` and `SENDER`. The same log and feedback
+    give the same rows in the same order. A file that cannot be read, a row that breaks the
+    contract, and a price that a person refused, are left out. A day's feedback that lies in many
+    files is made one.
+
+    Raises:
+        ReleaseError: when the record of what was reviewed is damaged.
     """
     horizon = Horizon.until(now, _DAY_MINUTES, days)
-    labels = Labels(batches(storage, horizon.days()))
+    compact(storage, horizon.days())
+    labels = Labels(capped(batches(storage, horizon.days()), config.per_sender_day))
     files = log_files(storage, horizon.days()) if len(labels) else []
-    frame, pending = _table(np.empty((0, len(COLUMNS))), np.empty(0), np.empty(0)), []
+    bounds = _Bounds(reviewed(storage), config.far)
+    frame, pending, far = _nothing(), list[pd.DataFrame](), [_nothing()]
     for name in files:
         try:
-            parts = [_known(rows, labels) for rows in read_log(storage, name)]
+            parts = [_known(rows, labels, bounds) for rows in read_log(storage, name)]
         except LogError:
             continue  # the monitor names it
-        pending += [part for part in parts if len(part)]
+        far += [part[part[_FAR]] for part in parts if part[_FAR].any()]
+        pending += [part[~part[_FAR]] for part in parts if not part[_FAR].all()]
         if sum(map(len, pending)) > _MOST_PENDING:
             frame, pending = _newest([frame, *pending]), []
-    frame = _newest([frame, *pending])
+    frame = _newest([frame, *pending])[[*COLUMNS, TARGET, RECEIVED, SENDER]]
     broken = {row for breach in check(frame) for row in breach.rows.tolist()}
-    return frame.drop(index=sorted(broken)).reset_index(drop=True)
+    aside = pd.concat(far, ignore_index=True).drop(columns=_FAR)
+    return LabelledRows(frame.drop(index=sorted(broken)).reset_index(drop=True), aside)
 
 
 def merge(base: pd.DataFrame, new: pd.DataFrame) -> tuple[pd.DataFrame, MergeReport]:
@@ -106,9 +142,36 @@ def _pairs(base: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"category": both[CATEGORY], "ratio": ratio, RECEIVED: both[RECEIVED]})
 
 
-def _known(rows: LogRows, labels: Labels) -> pd.DataFrame:
-    matches = labels.find(rows.ids)
-    return _table(rows.raw[matches.rows], matches.actual, matches.received)
+class _Bounds(NamedTuple):
+    said: dict[str, Review]
+    far: float
+
+
+def _known(rows: LogRows, labels: Labels, bounds: _Bounds) -> pd.DataFrame:
+    """Return the rows whose price is known and was not refused, and which of them are far off."""
+    found = labels.find(rows.ids)
+    table = _table(rows.raw[found.rows], found.actual, found.received)
+    ids = rows.ids.take(found.rows).to_pylist()
+    verdicts = np.array([_verdict(bounds.said, name) for name in ids], dtype=object)
+    _, lower, upper = outputs = rows.outputs[found.rows].T
+    accepted = verdicts == "accepted"
+    table[SENDER] = np.where(accepted, REVIEWER, found.senders)
+    table[PREDICTION] = ids
+    table[list(OUTPUTS)] = outputs.T
+    table[_FAR] = is_far(found.actual, lower, upper, bounds.far) & ~accepted
+    kept: pd.DataFrame = table[verdicts != "refused"]
+    return kept
+
+
+def _verdict(said: dict[str, Review], name: str) -> str:
+    return said[name].verdict if name in said else ""
+
+
+def _nothing() -> pd.DataFrame:
+    empty = np.empty(0)
+    table = _table(np.empty((0, len(COLUMNS))), empty, empty)
+    texts = dict.fromkeys([SENDER, PREDICTION], empty.astype(object))
+    return table.assign(**texts, **dict.fromkeys(OUTPUTS, empty), **{_FAR: empty.astype(np.bool_)})
 
 
 def _table(raw: Matrix, actual: Vector, received: Vector) -> pd.DataFrame:
@@ -122,5 +185,5 @@ def _newest(frames: list[pd.DataFrame]) -> pd.DataFrame:
     ordered = pd.concat(frames, ignore_index=True).sort_values(
         [RECEIVED, *COLUMNS, TARGET], kind="stable"
     )
-    newest = ordered.drop_duplicates([*IDENTITY], keep="last")
-    return newest.sort_values([*IDENTITY], kind="stable").reset_index(drop=True)
+    newest = ordered.drop_duplicates([*IDENTITY, SENDER], keep="last")
+    return newest.sort_values([*IDENTITY, SENDER], kind="stable").reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""Actual prices, found by the ids of predictions: 24 bytes each, whatever the ids look like."""
+"""Actual prices, found by the ids of predictions: 28 bytes each, whatever the ids look like."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ class Matches(NamedTuple):
     actual: NDArray[np.float64]
     received: NDArray[np.float64]
     """When the price came, in seconds since 1970."""
+    senders: NDArray[np.object_]
+    """Who sent it."""
 
 
 class Labels:
@@ -32,7 +34,10 @@ class Labels:
     """
 
     def __init__(self, batches: Iterable[Batch]) -> None:
-        table = np.concatenate([np.empty(0, _LABEL), *map(_table, batches)])
+        codes: dict[str, int] = {}
+        tables = (_table(batch, codes.setdefault(batch.sender, len(codes))) for batch in batches)
+        table = np.concatenate([np.empty(0, _LABEL), *tables])
+        self._senders = np.array([*codes, ""], dtype=object)
         table = table[np.lexsort((table["received"], table["key"]))]
         following = np.append(table["key"][1:], 0)
         is_last = table["key"] != following
@@ -51,17 +56,21 @@ class Labels:
         known = self._keys[places] == keys if len(self) else np.zeros(len(keys), np.bool_)
         rows = np.flatnonzero(known)
         found = self._table[places[rows]]
-        return Matches(rows, found["actual"], found["received"])
+        senders = self._senders[found["sender"]]
+        return Matches(rows, found["actual"], found["received"], senders)
 
 
-_LABEL = np.dtype([("key", np.uint64), ("actual", np.float64), ("received", np.float64)])
+_LABEL = np.dtype(
+    [("key", np.uint64), ("actual", np.float64), ("received", np.float64), ("sender", np.int32)]
+)
 
 
-def _table(batch: Batch) -> NDArray[np.void]:
+def _table(batch: Batch, sender: int) -> NDArray[np.void]:
     table = np.empty(len(batch.items), _LABEL)
     table["key"] = _hash([item.prediction_id for item in batch.items])
     table["actual"] = [item.actual_price for item in batch.items]
     table["received"] = batch.received
+    table["sender"] = sender
     return table
 
 

@@ -54,7 +54,21 @@ class MergeResult(Record):
     added: int = Field(description="Block groups that the source did not have.")
     out_of_date: int = Field(description="Rows left out, whose price newer ones contradict.")
 
+    waiting: int = Field(
+        default=0, description="Block groups that nobody knows but one sender; left out."
+    )
+    bounded: int = Field(
+        default=0, description="Block groups whose only sender said more than others support."
+    )
+
     def __str__(self) -> str:
         """Say it for a person."""
+        counts = {
+            "out of date": self.out_of_date,
+            "waiting for a second sender": self.waiting,
+            "moved less than their only sender said": self.bounded,
+        }
         learned = f"{self.added:,} new block groups, {self.replaced:,} with newer figures"
-        return f"{learned}, {self.out_of_date:,} out of date" if self.out_of_date else learned
+        return ", ".join(
+            [learned, *(f"{count:,} {what}" for what, count in counts.items() if count)]
+        )

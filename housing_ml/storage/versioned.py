@@ -38,6 +38,10 @@ class ReleaseStorage(Protocol):
         """
         ...
 
+    def delete(self, name: str) -> None:
+        """Delete the object; one that is not there is no error."""
+        ...
+
     def names(self, folder: str) -> list[str]:
         """Return the names of the objects directly in a folder, sorted."""
         ...
@@ -70,6 +74,10 @@ class LocalReleases:
                 raise ConflictError(f"{name} was changed by someone else: look again, then retry")
             write_atomically(self.root / name, content)
         return _generation(content)
+
+    def delete(self, name: str) -> None:
+        """Delete the file; one that is not there is no error."""
+        (self.root / name).unlink(missing_ok=True)
 
     def names(self, folder: str) -> list[str]:
         """Return the names of the files directly in a folder, sorted."""

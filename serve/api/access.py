@@ -11,10 +11,20 @@ from serve.api.security import KEY_HEADER, ApiKeys
 
 if TYPE_CHECKING:
     from litestar import Request
+    from litestar.types import Scope
 
     from serve.api.rate_limit import RateLimit
 
+ANYONE = ""
+"""The caller where no keys are configured: all are one."""
+
+_CALLER = "caller"
 _KEY_HEADER = KEY_HEADER.lower().encode()
+
+
+def caller(scope: Scope) -> str:
+    """Return whose key an admitted request has; `ANYONE` where no keys are configured."""
+    return str(scope["state"].get(_CALLER, ANYONE))
 
 
 class Access:
@@ -34,7 +44,9 @@ class Access:
         Raises:
             ProblemError: 401 without a key, 403 with an unknown one, 429 when it is too soon.
         """
-        caller = self.owner(request) if self._keys else _address(request)
+        sender = self.owner(request) if self._keys else ANYONE
+        request.scope["state"][_CALLER] = sender
+        caller = sender or _address(request)
         if self._limit and (seconds := self._limit.wait(caller)):
             raise ProblemError(
                 HTTPStatus.TOO_MANY_REQUESTS,

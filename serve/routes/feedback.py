@@ -7,33 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Router, post
 
-from housing_ml.feedback.actual_prices import FeedbackRequest, FeedbackStore
+from housing_ml.feedback.actual_prices import FeedbackRequest
 from serve.api import openapi
+from serve.api.access import caller
 from serve.api.problems import ProblemError
 from serve.api.request_body import PlainJson, ServiceRequest
-from serve.rollout.lane import Lane
-from serve.schemas import FeedbackReceipt
+from serve.schemas import FeedbackReceipt, FieldError
 
 if TYPE_CHECKING:
-    from housing_ml.storage.versioned import ReleaseStorage
+    from collections.abc import Sequence
+
+    from housing_ml.feedback.actual_prices import Feedback
     from serve.api.access import Access
+    from serve.inbox import Inbox
     from serve.metrics import Metrics
     from serve.rollout.trials import Trials
 
-_THREADS = 4
-_MOST_OPEN = 64
-"""A storage that hangs holds up so many requests, and no other work."""
 
-_SECONDS = 30.0
-
-
-def router(
-    storage: ReleaseStorage, trials: Trials, metrics: Metrics, access: Access, *, keys: bool
-) -> Router:
+def router(inbox: Inbox, trials: Trials, metrics: Metrics, access: Access, *, keys: bool) -> Router:
     """Return `/api/v1/feedback`."""
     decoder = PlainJson(FeedbackRequest, metrics)
-    kept = FeedbackStore(storage)
-    lane = Lane("feedback", _THREADS, _MOST_OPEN)
 
     @post(
         "/feedback",
@@ -45,20 +38,18 @@ def router(
         """Keep the actual prices of 1 to 1,000 predictions, by prediction id.
 
         They may come late, in any order and more than once; the last one holds. They are on disk
-        before this answers.
+        before this answers. An id that was not given to the caller's key is refused, and named.
         """
-        document = decoder.read(request, body)
-        try:
-            await lane.call(lambda: kept.add(document.instances), _SECONDS)
-        except Exception as error:  # each storage has errors of its own
-            raise ProblemError(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "The prices could not be kept: send them again.",
-                headers={"Retry-After": "5"},
-            ) from error
+        sender = caller(request.scope)
+        sent = decoder.read(request, body).instances
+        taken, refused = _proven(inbox, sent, sender)
+        if not taken:
+            detail = "None of these predictions was made for this caller; see `errors`."
+            raise ProblemError(HTTPStatus.BAD_REQUEST, detail, errors=refused)
+        await _keep(inbox, taken, sender)
         if trials.canary:
-            trials.canary.counts.learned(document.instances)
-        return FeedbackReceipt(received=len(document.instances))
+            trials.canary.counts.learned(taken)
+        return FeedbackReceipt(received=len(taken), refused=refused or None)
 
     async def admit(request: Request[Any, Any, Any]) -> None:
         await access(request)
@@ -70,3 +61,35 @@ def router(
         tags=["feedback"],
         security=[{openapi.KEY_SCHEME: []}] if keys else None,
     )
+
+
+def _proven(
+    inbox: Inbox, sent: Sequence[Feedback], sender: str
+) -> tuple[list[Feedback], list[FieldError]]:
+    """Return the prices whose predictions were the sender's, and what is wrong with the others."""
+    rule = "must be the id of a prediction that this service made for the caller"
+    taken, refused = [], []
+    for index, item in enumerate(sent):
+        if inbox.was_given(item, sender):
+            taken.append(item)
+        else:
+            path = f"instances[{index}].prediction_id"
+            refused.append(FieldError(path, item.prediction_id, rule))
+    return taken, refused
+
+
+async def _keep(inbox: Inbox, items: Sequence[Feedback], sender: str) -> None:
+    if seconds := inbox.wait_for_room(sender, len(items)):
+        raise ProblemError(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "More prices than allowed in a day; send the others tomorrow.",
+            headers={"Retry-After": str(seconds)},
+        )
+    try:
+        await inbox.keep(items, sender)
+    except Exception as error:  # each storage has errors of its own
+        raise ProblemError(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "The prices could not be kept: send them again.",
+            headers={"Retry-After": "5"},
+        ) from error

@@ -61,6 +61,11 @@ class HttpBucket:
             raise ConflictError(f"{name} was changed by someone else: look again, then retry")
         return int(answer.json()["generation"])
 
+    def delete(self, name: str) -> None:
+        """Delete the object; one that is not there is no error."""
+        path = f"/{self._objects}/{quote(self._root + name, safe='')}"
+        self._remote.ask("DELETE", path, expect=(HTTPStatus.NOT_FOUND,))
+
     def names(self, folder: str) -> list[str]:
         """Return the names of the objects directly in a folder, sorted."""
         objects = (item["name"] for page in self._pages(folder) for item in page.get("items", []))

@@ -75,6 +75,10 @@ class GuardedStorage:
         """Write all of it or nothing, and return the new generation."""
         return self._ask(lambda: self._storage.write(name, content, if_generation=if_generation))
 
+    def delete(self, name: str) -> None:
+        """Delete the object; one that is not there is no error."""
+        self._ask(lambda: self._storage.delete(name))
+
     def names(self, folder: str) -> list[str]:
         """Return the names of the objects directly in a folder, sorted."""
         return self._ask(lambda: self._storage.names(folder))

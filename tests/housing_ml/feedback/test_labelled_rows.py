@@ -13,6 +13,7 @@ import pytest
 from housing_ml.data.checks import check
 from housing_ml.data.contract import CATEGORY, COLUMNS, IDENTITY, TARGET, to_matrix
 from housing_ml.feedback.actual_prices import Batch, Feedback
+from housing_ml.feedback.corroboration import SENDER
 from housing_ml.feedback.labelled_rows import RECEIVED, labelled_rows, merge
 from housing_ml.storage.versioned import LocalReleases
 from serve.prediction_log import parquet
@@ -56,6 +57,7 @@ def test_known_rows_come_back_as_they_were_sent(
 
     found = labelled_rows(storage, 7, NOW)
 
+    assert set(found.pop(SENDER)) == {""}
     assert set(found.pop(RECEIVED)) == {(NOW - timedelta(hours=2)).timestamp()}
     expected = sent[:200].assign(**{TARGET: 123_000.0}).sort_values([*IDENTITY])
     pd.testing.assert_frame_equal(found, expected.reset_index(drop=True), check_dtype=False)
@@ -92,7 +94,7 @@ def test_without_feedback_there_are_no_rows_but_all_columns(storage: LocalReleas
     found = labelled_rows(storage, 7, NOW)
 
     assert found.empty
-    assert list(found.columns) == [*COLUMNS, TARGET, RECEIVED]
+    assert list(found.columns) == [*COLUMNS, TARGET, RECEIVED, SENDER]
 
 
 def test_new_figures_of_a_block_group_replace_the_old_ones(housing_frame: pd.DataFrame) -> None:

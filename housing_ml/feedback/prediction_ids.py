@@ -1,0 +1,87 @@
+"""Ids of predictions that nobody can guess, and that prove without a look-up whom they were given.
+
+An id says which version priced which row, and is random beyond that; a keyed tag binds all of it,
+and the caller, to the key that the replicas of a deployment share. What carries no such tag was
+never given, or was given to someone else.
+
+    ids = PredictionIds([key])
+    names = ids.issue("agency", "42", raw)
+    ids.was_given(names[0], "agency")  # True; False for any other caller
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from hashlib import blake2b
+from hmac import compare_digest
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from housing_ml.data.contract import Matrix
+
+_VERSION, _ROW, _RANDOM, _TAG = 3, 4, 7, 10
+"""Bytes of an id, in this order."""
+
+_BYTES = _VERSION + _ROW + _RANDOM + _TAG
+_DRAWN = 512
+_REMEMBERED = 256
+"""Pairs of caller and version whose half-made tag is kept."""
+
+
+class PredictionIds:
+    """Issues ids by the first key, and knows those of every key."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self.keys = tuple(keys)
+        self._started = lru_cache(_REMEMBERED)(self._start)
+        self._random, self._used = b"", 0
+
+    def issue(self, caller: str, version: str, raw: Matrix) -> list[str]:
+        """Return an id for each row, float64 (rows, 9), that a version priced for a caller."""
+        mark, started = self._started(caller, version)
+        data, names = raw.tobytes(), []
+        width = len(data) // max(1, len(raw))
+        for start in range(0, len(data), width):
+            body = crc32(data[start : start + width]).to_bytes(_ROW) + self._draw()
+            tag = started.copy()
+            tag.update(body)
+            names.append((mark + body + tag.digest()).hex())
+        return names
+
+    def was_given(self, name: str, caller: str) -> bool:
+        """Whether this deployment gave the id to this caller."""
+        try:
+            content = bytes.fromhex(name)
+        except ValueError:
+            return False
+        if len(content) != _BYTES or len(name) != 2 * _BYTES:
+            return False
+        body, tag = content[:-_TAG], content[-_TAG:]
+        return any(compare_digest(_tag(key, caller, body).digest(), tag) for key in self.keys)
+
+    def _start(self, caller: str, version: str) -> tuple[bytes, blake2b]:
+        mark = blake2b(version.encode(), digest_size=_VERSION).digest()
+        return mark, _tag(self.keys[0], caller, mark)
+
+    def _draw(self) -> bytes:
+        """Return random bytes, drawn from the system many at a time.
+
+        Two threads that draw at once may share some: that makes no id easier to guess.
+        """
+        used = self._used
+        if used + _RANDOM > len(self._random):
+            self._random, used = os.urandom(_RANDOM * _DRAWN), 0
+        self._used = used + _RANDOM
+        return self._random[used : used + _RANDOM]
+
+
+def _tag(key: bytes, caller: str, body: bytes) -> blake2b:
+    """Return the tag of what is in an id before it; a digest has the same length for any caller."""
+    tag = blake2b(key=blake2b(key).digest(), digest_size=_TAG)
+    tag.update(blake2b(caller.encode()).digest())
+    tag.update(body)
+    return tag
