@@ -12,7 +12,7 @@ from cyclopts import App
 from rich.console import Console
 
 from housing_ml import __version__
-from housing_ml.commands import blocks, monitoring, releasing, retraining, scoring
+from housing_ml.commands import blocks, feedback, monitoring, releasing, retraining, scoring
 from housing_ml.errors import HousingError
 
 app = App(
@@ -26,7 +26,7 @@ for command in (
     *(releasing.promote, releasing.rollback, releasing.release),
     *(releasing.canary, releasing.shadow),
     *(scoring.predict, scoring.score, scoring.serve),
-    *(monitoring.monitor, monitoring.simulate, blocks.blocks),
+    *(monitoring.monitor, monitoring.simulate, feedback.feedback, blocks.blocks),
 ):
     app.command(command)
 

@@ -82,7 +82,7 @@ def _moves(base: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     before = base[[*IDENTITY, TARGET]].rename(columns={TARGET: _BEFORE})
     before = before.drop_duplicates([*IDENTITY], keep="last")
     rows = new.reset_index(drop=True).merge(before, on=[*IDENTITY], how="left")
-    rows[_MOVE] = np.log(rows[TARGET] / rows[_BEFORE]).fillna(0.0)
+    rows[_MOVE] = np.log(rows[TARGET] / rows[_BEFORE].fillna(rows[TARGET]))
     return rows
 
 

@@ -44,7 +44,7 @@ class PredictionIds:
         """Return an id for each row, float64 (rows, 9), that a version priced for a caller."""
         mark, started = self._started(caller, version)
         data, names = raw.tobytes(), []
-        width = len(data) // max(1, len(raw))
+        width = raw.shape[1] * raw.itemsize
         for start in range(0, len(data), width):
             body = crc32(data[start : start + width]).to_bytes(_ROW) + self._draw()
             tag = started.copy()

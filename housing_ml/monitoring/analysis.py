@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, Field
 
 from housing_ml.bundle.reference import rows_of
 from housing_ml.data.contract import CATEGORY
-from housing_ml.feedback.actual_prices import batches
+from housing_ml.feedback.actual_prices import batches, compact
 from housing_ml.feedback.labels import Labels
 from housing_ml.feedback.prediction_log import Horizon, log_files
 from housing_ml.monitoring.counting import LogCounter
@@ -81,6 +81,7 @@ def analyse(storage: ReleaseStorage, config: MonitorConfig, now: datetime) -> Mo
     files = log_files(storage, horizon.days())
     models = Models(storage)
     state, generation = read_state(storage, config.window_minutes)
+    compact(storage, horizon.days())
     received = batches(storage, horizon.days())
     labels = Labels(batch for batch in received if batch.received <= now.timestamp())
     seen, skipped = LogCounter(storage, horizon, models, labels).read(files, state)

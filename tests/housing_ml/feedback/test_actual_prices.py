@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from housing_ml.feedback.actual_prices import Feedback, FeedbackStore, batches
+from housing_ml.feedback.actual_prices import Batch, Feedback, FeedbackStore, batches, compact
+from housing_ml.feedback.bounds import capped
 from housing_ml.storage.versioned import LocalReleases
 
 TODAY = datetime.now(UTC).date()
@@ -79,3 +80,37 @@ def test_a_price_is_held_to_the_contract(price: str) -> None:
 
     with pytest.raises(msgspec.ValidationError, match="actual_price"):
         msgspec.json.decode(request, type=Feedback)
+
+
+def test_many_files_of_a_day_become_one_and_nothing_is_lost(tmp_path: Path) -> None:
+    storage = LocalReleases(tmp_path)
+    for number in range(40):
+        FeedbackStore(storage).add([Feedback(f"a-{number}", 100_000.0)], "agency")
+    before = {batch.items[0].prediction_id for batch in batches(storage, DAYS)}
+
+    assert compact(storage, DAYS) == 40
+    FeedbackStore(storage).add([Feedback("late", 1.0)], "agency")
+    assert compact(storage, DAYS) == 0
+
+    found = list(batches(storage, DAYS))
+    assert {batch.items[0].prediction_id for batch in found} == before | {"late"}
+    assert {batch.sender for batch in found} == {"agency"}
+    files = [file for file in (tmp_path / "feedback").rglob("*.json") if file.is_file()]
+    assert len(files) == 2
+
+
+def test_a_sender_counts_only_so_often_a_day_and_the_others_in_full() -> None:
+    found = [
+        Batch(1000.0 + number, (Feedback(f"{sender}-{number}", 1.0),) * 4, sender)
+        for number in range(5)
+        for sender in ("agency", "bank")
+    ]
+    tomorrow = Batch(90_000.0, (Feedback("a", 1.0),), "agency")
+
+    counted = list(capped([tomorrow, *found], 10))
+
+    amounts = {
+        sender: sum(len(batch.items) for batch in counted if batch.sender == sender)
+        for sender in ("agency", "bank")
+    }
+    assert amounts == {"agency": 11, "bank": 10}

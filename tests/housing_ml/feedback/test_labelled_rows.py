@@ -13,8 +13,9 @@ import pytest
 from housing_ml.data.checks import check
 from housing_ml.data.contract import CATEGORY, COLUMNS, IDENTITY, TARGET, to_matrix
 from housing_ml.feedback.actual_prices import Batch, Feedback
-from housing_ml.feedback.corroboration import SENDER
-from housing_ml.feedback.labelled_rows import RECEIVED, labelled_rows, merge
+from housing_ml.feedback.corroboration import REVIEWER, SENDER
+from housing_ml.feedback.labelled_rows import RECEIVED, labelled_rows, merge, read_labelled
+from housing_ml.feedback.review import decide
 from housing_ml.storage.versioned import LocalReleases
 from serve.prediction_log import parquet
 from serve.prediction_log.segments import Entry, to_columns
@@ -156,3 +157,20 @@ def test_prices_that_vary_by_chance_are_all_kept(noise: float, housing_frame: pd
 
     assert report.out_of_date == 0
     assert len(merged) == len(housing_frame)
+
+
+def test_a_price_far_beyond_its_prediction_waits_for_a_persons_word(
+    storage: LocalReleases, housing_frame: pd.DataFrame
+) -> None:
+    ids = log(storage, housing_frame[:40], "a")
+    feed(storage, ids, 20_000.0, hours_ago=1)
+
+    found = read_labelled(storage, 7, NOW)
+    assert found.learnt.empty
+    assert set(found.set_aside["prediction_id"]) == set(ids)
+
+    decide(storage, ids[:10], "accepted", why="an auction", by="anna")
+    decide(storage, ids[10:30], "refused", why="a typing error", by="anna")
+    found = read_labelled(storage, 7, NOW)
+    assert set(found.learnt[SENDER]) == {REVIEWER}
+    assert (len(found.learnt), len(found.set_aside)) == (10, 10)

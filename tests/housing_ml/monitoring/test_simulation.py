@@ -203,7 +203,7 @@ def test_the_loop_closes_prices_double_a_retrain_learns_them_and_the_error_is_do
     assert broken.retraining.retrain
 
     merged, origin = merge(housing_frame, labelled_rows(service.storage, 30, service.now))
-    assert origin.replaced == len(merged) == len(housing_frame)
+    assert origin.replaced > 0.97 * len(housing_frame)  # prices far beyond the interval wait
     service.promote("2", *model(merged[::4]))
     later = everything.model_copy(update={"rows": 3000, "seed": 7})
     simulate(later, housing_frame, service.client(), service.wait)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +11,15 @@ import pytest
 
 from housing_ml.feedback.actual_prices import batches
 from housing_ml.storage.versioned import LocalReleases
+from tests.serve.conftest import Home
 
 if TYPE_CHECKING:
-    from tests.serve.conftest import Home, Service
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import httpx
+
+    from tests.serve.conftest import Models, Service
 
 
 def kept(home: Home) -> dict[str, float]:
@@ -50,3 +58,49 @@ def test_what_is_no_price_is_refused_with_its_place(
 
     assert answer.status_code == 400
     assert [error["path"] for error in answer.json()["errors"]] == [path]
+
+
+def test_an_id_that_was_given_to_nobody_or_to_another_is_refused_by_instance(
+    start: Callable[..., Service], instances: list[dict[str, Any]]
+) -> None:
+    keys = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("anna", "bert")}
+    service = start(api_keys=",".join(f"{name}:{digest}" for name, digest in keys.items()))
+    anna, bert = ({"X-API-Key": name} for name in keys)
+    predicted = service.predict(instances[:2], headers=anna).json()["predictions"]
+    names = [predicted[0]["prediction_id"], "1c0f-0", predicted[1]["prediction_id"]]
+    document = {"instances": [{"prediction_id": name, "actual_price": 2e5} for name in names]}
+
+    hers = service.client.post("/api/v1/feedback", json=document, headers=anna)
+    his = service.client.post("/api/v1/feedback", json=document, headers=bert)
+
+    assert (hers.status_code, hers.json()["received"]) == (202, 2)
+    assert [error["path"] for error in hers.json()["refused"]] == ["instances[1].prediction_id"]
+    assert his.status_code == 400
+    assert len(his.json()["errors"]) == 3
+
+
+def test_many_connections_make_few_files_and_a_day_has_a_bound(
+    start: Callable[..., Service], tmp_path: Path, models: Models, instances: list[dict[str, Any]]
+) -> None:
+    own = Home(tmp_path)
+    own.publish(models.first.bundle, "1")
+    service = start(tmp_path, feedback_per_day=120)
+    predicted = service.predict(instances[:120]).json()["predictions"]
+    bodies = [
+        {"instances": [{"prediction_id": found["prediction_id"], "actual_price": 2e5}]}
+        for found in predicted
+    ]
+    with ThreadPoolExecutor(20) as pool:
+        statuses = list(pool.map(lambda body: _post(service, body).status_code, bodies))
+
+    assert set(statuses) == {202}
+    assert len(kept(own)) == 120
+    files = list((own.releases.root / "feedback").glob("date=*/*.json"))
+    assert len(files) < 60
+    refused = _post(service, bodies[0])
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["Retry-After"]) <= 86_400
+
+
+def _post(service: Service, body: dict[str, Any]) -> httpx.Response:
+    return service.client.post("/api/v1/feedback", json=body)

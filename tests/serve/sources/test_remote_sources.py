@@ -69,7 +69,7 @@ def test_a_bucket_that_goes_away_stops_no_prediction_and_is_followed_when_it_is_
         gcs.fail("reset", times=1000)
         until(lambda: is_left_alone(service, "release storage"))
         assert predicts(service, instances, "1")
-        refused = [_feedback(service) for _ in range(4)]
+        refused = [_feedback(service, instances) for _ in range(4)]
         assert [answer.status_code for answer in refused] == [503] * 4
         assert is_left_alone(service, "feedback storage")
         assert service.client.get("/operations").status_code == 503
@@ -77,7 +77,7 @@ def test_a_bucket_that_goes_away_stops_no_prediction_and_is_followed_when_it_is_
         gcs.faults.clear()
         home.publish(models.second.bundle, "2")
         until(lambda: predicts(service, instances, "2"))
-        until(lambda: _feedback(service).status_code == 202)
+        until(lambda: _feedback(service, instances).status_code == 202)
         until(lambda: service.deep()["status"] == "ok")
         assert service.metric("housing_source_open") == 0
         service.stop()
@@ -85,8 +85,9 @@ def test_a_bucket_that_goes_away_stops_no_prediction_and_is_followed_when_it_is_
         bucket._remote._client.close()
 
 
-def _feedback(service: Service) -> httpx.Response:
-    prices = [{"prediction_id": "1", "actual_price": 183_000.0}]
+def _feedback(service: Service, instances: list[dict[str, Any]]) -> httpx.Response:
+    (predicted,) = service.predict(instances[:1]).json()["predictions"]
+    prices = [{"prediction_id": predicted["prediction_id"], "actual_price": 183_000.0}]
     return service.client.post("/api/v1/feedback", json={"instances": prices})
 
 
