@@ -23,7 +23,9 @@ from housing_ml.releases.promotion import repair
 from housing_ml.settings import Settings
 
 if TYPE_CHECKING:
+    from flows.sweep import Search
     from housing_ml.records.gate import GateDecision
+    from housing_ml.records.world import WorldResult
 
 STAGES = 12
 
@@ -41,16 +43,18 @@ def retrain(config: RetrainConfig = RetrainConfig()) -> RetrainResult:  # noqa: 
 
 def _retrain(config: RetrainConfig) -> RetrainResult:
     progress = Progress(STAGES)
-    stages, drawn = _train(config, progress)
+    found, drawn = search(config, progress)
+    stages, drawn = _train(found, drawn, config, progress)
     registered = _register(stages, config, progress)
     if {tasks.registration.name, tasks.figures.name} & progress.computed:
         tasks.model_record(stages, config, registered, drawn)
-    decision = _release(stages, registered, config, progress)
+    decision = _release(stages, registered, found.world, config, progress)
     return tasks.report(stages, registered, decision, drawn)
 
 
-def _train(config: RetrainConfig, progress: Progress) -> tuple[Stages, Figures]:
-    found, drawn = search(config, progress)
+def _train(
+    found: Search, drawn: Figures, config: RetrainConfig, progress: Progress
+) -> tuple[Stages, Figures]:
     trained = progress.run(
         tasks.training,
         found.split.train,
@@ -58,12 +62,14 @@ def _train(config: RetrainConfig, progress: Progress) -> tuple[Stages, Figures]:
         found.selection.report.winner,
         found.sweep.result.best_parameters,
         config.training,
+        source=found.ingestion.data,
         synthetic=found.ingestion.synthetic,
     )
     evaluated = progress.run(tasks.evaluation, trained, found.split.holdout, config.evaluation)
     comparisons = found.imputation, found.features, found.selection
     figures = progress.run(tasks.figures, *comparisons, evaluated, found.split.holdout)
-    stages = Stages(**found._asdict(), training=trained, evaluation=evaluated)
+    parts = {name: part for name, part in found._asdict().items() if name != "world"}
+    stages = Stages(**parts, training=trained, evaluation=evaluated)
     return stages, Figures(figures=drawn.figures | figures.figures)
 
 
@@ -76,7 +82,11 @@ def _register(stages: Stages, config: RetrainConfig, progress: Progress) -> Regi
 
 
 def _release(
-    stages: Stages, registered: RegisteredVersion, config: RetrainConfig, progress: Progress
+    stages: Stages,
+    registered: RegisteredVersion,
+    world: WorldResult,
+    config: RetrainConfig,
+    progress: Progress,
 ) -> GateDecision:
     channels, _ = read_channels(open_releases(Settings()))
     digest = stages.training.bundle.digest
@@ -89,6 +99,8 @@ def _release(
         known,
         config.gate,
     )
+    if world.accepted:
+        tasks.acceptance(registered, world.accepted)
     if is_champion(channels, digest):
         repair(Settings())
     else:

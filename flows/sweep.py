@@ -14,6 +14,9 @@ from housing_ml.modelling.sweep.figures import sweep_page
 from housing_ml.orchestration.failures import forget_exception
 from housing_ml.orchestration.runs import result_storage, run_stage, session
 from housing_ml.records.sweep import SweepResult
+from housing_ml.records.world import WorldResult
+from housing_ml.releases.channels import open_releases, read_channels
+from housing_ml.releases.circumstances import champion_of
 from housing_ml.reporting.artifacts import show_summary
 from housing_ml.settings import Settings
 from housing_ml.storage.atomic import write_atomically
@@ -34,6 +37,7 @@ STAGES = 7
 class Search(NamedTuple):
     """The results of the stages up to the sweep."""
 
+    world: WorldResult
     ingestion: IngestResult
     merge: MergeResult | None
     split: SplitResult
@@ -47,6 +51,7 @@ def search(config: RetrainConfig, progress: Progress) -> tuple[Search, Figures]:
     """Run the stages up to the sweep, inside a flow; return what they found, and its figures."""
     source = locate(config.data, Settings())
     raw = progress.run(tasks.ingestion, config.data, *source)
+    checked = WorldResult(accepted=()) if raw.synthetic else _check(raw, config)
     new = tasks.feedback(config.feedback) if config.feedback.days else None
     merged = run_stage(tasks.merge, raw.data, new).result if new else None
     sides = progress.run(tasks.split, merged.data if merged else raw.data, config.split)
@@ -59,7 +64,13 @@ def search(config: RetrainConfig, progress: Progress) -> tuple[Search, Figures]:
     drawn = progress.run(tasks.sweep_figures, sweep)
     if tasks.sweep.name in progress.computed:
         tasks.sweep_tracking(sweep, drawn)
-    return Search(raw, merged, sides, imputation, features, selection, sweep), drawn
+    return Search(checked, raw, merged, sides, imputation, features, selection, sweep), drawn
+
+
+def _check(raw: IngestResult, config: RetrainConfig) -> WorldResult:
+    channels, _ = read_channels(open_releases(Settings()))
+    accepted: dict[str, str] = dict(config.data.accept_shift.items())
+    return tasks.world(raw.data, champion_of(channels), accepted)
 
 
 @flow(name="sweep", persist_result=False, on_failure=[forget_exception])

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from housing_ml.config.sweep import SweepConfig
     from housing_ml.data.contract import Matrix
     from housing_ml.records.ingestion import IngestResult
+    from housing_ml.records.world import WorldResult
 
 
 @stage(retries=2, timeout_seconds=600, words=True)
@@ -74,6 +75,18 @@ def ingestion(
     if config.synthetic:
         return ingest_synthetic(config, store)
     return ingest(config, address, expected_sha256, store)
+
+
+@stage(timeout_seconds=300)
+def world(data: DatasetRef, champion: Baseline | None, accepted: dict[str, str]) -> WorldResult:
+    """Hold the source against the one that the champion was made of, or against the census."""
+    from housing_ml.releases.channels import open_releases
+    from housing_ml.releases.worlds import check_world, known_world
+
+    settings = Settings()
+    known = known_world(open_releases(settings), champion)
+    of = f"that of version {champion.version}" if champion and known else "the published census"
+    return check_world(open_store(settings).get_frame(data), known, of, accepted)
 
 
 @task(task_run_name="feedback", persist_result=False)
@@ -206,16 +219,19 @@ def training(  # noqa: PLR0913 - the choices of the stages before, each from its
     parameters: Parameters,
     config: TrainingConfig,
     *,
+    source: DatasetRef,
     synthetic: bool,
 ) -> TrainingResult:
     """Fit the chosen model on all training rows, with its prediction interval."""
     from housing_ml.bundle.manifest import Provenance
+    from housing_ml.data.world import describe_world
     from housing_ml.modelling.pipeline_file import pipeline_to_bytes
     from housing_ml.modelling.training import train as fit
 
     store = open_store(Settings())
     provenance = Provenance(data_digest=train.sha256, rows=train.rows, synthetic=synthetic)
-    trained = fit(*_labelled(store, train), features, model, parameters, config, provenance)
+    known = describe_world(store.get_frame(source))
+    trained = fit(*_labelled(store, train), features, model, parameters, config, provenance, known)
     manifest = trained.bundle.manifest
     return TrainingResult(
         bundle=BundleRef(
@@ -330,6 +346,14 @@ def model_record(
     except RegistryError as error:
         _warn(str(error))
     _warn(track_retrain(stages, config, stages.evaluation.told().metrics, settings))
+
+
+@task(task_run_name="acceptance", persist_result=False)
+def acceptance(registered: RegisteredVersion, accepted: tuple[str, ...]) -> None:
+    """Record what a person accepted of the source."""
+    from housing_ml.releases.promotion import note_accepted
+
+    note_accepted(registered, accepted, settings=Settings())
 
 
 @task(task_run_name="promotion", persist_result=False)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from housing_ml.data.contract import CATEGORIES, CATEGORY, NUMERIC, TARGET, Matrix
+from housing_ml.data.world_record import World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +57,8 @@ class Reference(msgspec.Struct, frozen=True):
 
     grids: dict[str, Grid]
     counts: dict[str, tuple[int, ...]]
+    source: World | None = None
+    """The source before feedback and split; a later one is held against it."""
 
     def to_json(self) -> bytes:
         """Return the canonical bytes: the same rows give the same."""

@@ -25,6 +25,20 @@ ModelName = Literal[
 DriverName = Literal["auto", "optuna", "wandb"]
 
 
+ColumnName = Literal[
+    "longitude",
+    "latitude",
+    "housing_median_age",
+    "total_rooms",
+    "total_bedrooms",
+    "population",
+    "households",
+    "median_income",
+    "ocean_proximity",
+    "median_house_value",
+]
+
+
 Parameters = dict[str, bool | int | float | str | None]
 
 

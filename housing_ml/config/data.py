@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from housing_ml.config.base import Config
+from housing_ml.config.choices import ColumnName
 
 
 class DataConfig(Config):
@@ -25,6 +28,11 @@ class DataConfig(Config):
         ge=0,
         le=1,
         description="Stop when a larger share of the rows breaks the contract.",
+    )
+    accept_shift: dict[ColumnName, Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description="Columns in which the source may differ from the champion's, each with the "
+        "reason, for the history. Any other difference stops the run before training.",
     )
     synthetic: bool = Field(
         default=False,

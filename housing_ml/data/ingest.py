@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from housing_ml.data.census import wrong_unit
 from housing_ml.data.checks import check
 from housing_ml.data.contract import (
     CATEGORY,
@@ -86,7 +87,7 @@ def _store(  # noqa: PLR0913 - what is known of the source
     broken = np.zeros(len(frame), dtype=np.bool_)
     for breach in breaches:
         broken[breach.rows] = True
-    _stop_if_too_many(broken, breaches, table, config)
+    _stop_if_too_many(frame, broken, breaches, table, config)
     kept = _typed(frame.loc[~broken, list(columns)])
     unique = kept.drop_duplicates(list(IDENTITY), ignore_index=True)
     return IngestResult(
@@ -103,6 +104,7 @@ def _store(  # noqa: PLR0913 - what is known of the source
 
 
 def _stop_if_too_many(
+    frame: pd.DataFrame,
     broken: np.ndarray[tuple[int], np.dtype[np.bool_]],
     breaches: Sequence[Breach],
     table: Table,
@@ -117,12 +119,14 @@ def _stop_if_too_many(
         *(f"line {fault.line} {fault.rule}" for fault in table.faults[:_SHOWN]),
         *(f"row {found.row}, {found.column}: {short(found.value)} {found.rule}" for found in first),
     ]
+    unit = wrong_unit(frame)
     unread = f"lines that are no rows {len(table.faults):,}" if table.faults else ""
     raise ContractError(
         f"{bad:,} of {rows:,} rows ({bad / rows:.1%}) break the contract, and "
         f"data.max_quarantined_share is {config.max_quarantined_share:.1%}. By column: "
         f"{', '.join(filter(None, [counts, unread]))}. "
-        f"First: {'; '.join(shown[:_SHOWN])}. Mend the data, or raise that share"
+        f"First: {'; '.join(shown[:_SHOWN])}. {f'{unit}. ' if unit else ''}"
+        "Mend the data, or raise that share"
     )
 
 

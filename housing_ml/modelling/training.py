@@ -6,6 +6,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from housing_ml.bundle.reference import Reference
     from housing_ml.config.choices import FeatureParameters, ModelName, Parameters
     from housing_ml.config.modelling import TrainingConfig
+    from housing_ml.data.world_record import World
     from housing_ml.modelling.folds import Fold, FoldPrediction
 
 _LIBRARIES = ("numpy", "pykdtree", "scipy", "scikit-learn", "onnx", "onnxruntime", "safetensors")
@@ -59,6 +61,7 @@ def train(  # noqa: PLR0913, PLR0917 - the choices of the stages before, each fr
     parameters: Parameters,
     config: TrainingConfig,
     provenance: Provenance,
+    source: World | None = None,
 ) -> TrainedModel:
     """Fit the chosen model on all rows of `raw` (rows, 9) and prices `y` (rows,) in dollars.
 
@@ -94,6 +97,7 @@ def train(  # noqa: PLR0913, PLR0917 - the choices of the stages before, each fr
         libraries={name: version(name) for name in _LIBRARIES},
     )
     reference = describe(raw, np.clip(out_of_fold, y.min(), y.max()), y)
+    reference = msgspec.structs.replace(reference, source=source)
     return TrainedModel(pipeline, _bundle(raw, pipeline, calibration, manifest, reference))
 
 

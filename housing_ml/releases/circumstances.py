@@ -9,7 +9,7 @@ from housing_ml.records.gate import Baseline, Circumstances
 
 if TYPE_CHECKING:
     from housing_ml.config.gate import GateConfig
-    from housing_ml.releases.records import Channels
+    from housing_ml.releases.records import Channels, Release
 
 
 def baseline(channels: Channels, digest: str) -> Baseline | None:
@@ -23,10 +23,18 @@ def baseline(channels: Channels, digest: str) -> Baseline | None:
         previous = channels.channels.get("previous")
         replaced = to_beat.replaced
         to_beat = previous if previous is not None and previous.bundle == replaced else None
-    if to_beat is None:
-        return None
+    return None if to_beat is None else _baseline(to_beat)
+
+
+def champion_of(channels: Channels) -> Baseline | None:
+    """Return the model in service."""
+    found = channels.channels.get("champion")
+    return None if found is None else _baseline(found)
+
+
+def _baseline(release: Release) -> Baseline:
     return Baseline(
-        version=to_beat.version, bundle=to_beat.bundle, synthetic=to_beat.data.synthetic
+        version=release.version, bundle=release.bundle, synthetic=release.data.synthetic
     )
 
 

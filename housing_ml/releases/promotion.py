@@ -9,22 +9,26 @@ from __future__ import annotations
 
 import getpass
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from housing_ml.registry.models import RegistryError, set_alias
 from housing_ml.releases.champion import is_champion, take_over
-from housing_ml.releases.channels import open_releases, read_channels, record_event, settle
+from housing_ml.releases.channels import history, open_releases, read_channels, record_event, settle
 from housing_ml.releases.publishing import publish
-from housing_ml.releases.records import Event, Kind, Release, event
+from housing_ml.releases.records import Event, Kind, Release, event, now
 from housing_ml.releases.sync import in_step, sync
 from housing_ml.storage.errors import ConflictError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from housing_ml.records.evaluation import EvaluationResult
     from housing_ml.records.gate import Baseline, GateDecision
     from housing_ml.records.retrain import RegisteredVersion
     from housing_ml.records.training import TrainingResult
     from housing_ml.settings import Settings
+
+_ACCEPTED: Final = "shift accepted"
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +79,27 @@ def reject(
     record_event(releases, _decided("rejection", release, decision))
     set_alias(registered.name, "challenger", registered.version, settings)
     repair(settings)
+
+
+def note_accepted(
+    registered: RegisteredVersion, accepted: Sequence[str], *, settings: Settings
+) -> None:
+    """Record, once for a bundle, what a person accepted of the source that it was made of."""
+    releases = open_releases(settings)
+    known = {event.reason for event in history(releases) if accepted and event.kind == _ACCEPTED}
+    for reason in (item for item in accepted if item not in known):
+        record_event(
+            releases,
+            Event(
+                kind=_ACCEPTED,
+                version=registered.version,
+                bundle=registered.bundle_digest,
+                at=now(),
+                by=getpass.getuser(),
+                reason=reason,
+                run_id=registered.run_id,
+            ),
+        )
 
 
 def repair(settings: Settings) -> None:

@@ -19,6 +19,7 @@ Kind: TypeAlias = Literal[
     "promotion",
     "rejection",
     "rollback",
+    "shift accepted",
     "canary started",
     "canary stopped",
     "shadow started",
