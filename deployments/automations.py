@@ -48,7 +48,7 @@ def ensure_automations(retrain: UUID, notification: UUID | None) -> None:
     """
     wanted = [_silent_run(), _wanted_retrain(retrain)]
     if notification:
-        wanted += [_failure(notification), _rejection(notification)]
+        wanted += [_failure(notification), _rejection(notification), _question(notification)]
     for automation in wanted:
         try:
             found = _read(name=automation.name)
@@ -125,6 +125,28 @@ def _failure(notification: UUID) -> Automation:
                 block_document_id=notification,
                 subject="{{ flow.name }} {{ flow_run.state.name | lower }}",
                 body="{{ flow_run.name }}: {{ flow_run.state.message }}\n{{ flow_run | ui_url }}",
+            )
+        ],
+    )
+
+
+def _question(notification: UUID) -> Automation:
+    return Automation(
+        name="housing-question",
+        description="Tell of a model that a person is to decide about.",
+        trigger=EventTrigger(
+            expect={"housing.model.asks"},
+            posture=Posture.Reactive,
+            threshold=1,
+            within=timedelta(0),
+        ),
+        actions=[
+            SendNotification(
+                block_document_id=notification,
+                subject="{{ event.resource.name }} waits for a person",
+                body="{{ event.payload.reasons | join('; ') }}\n"
+                "housing promote {{ event.payload.version }} --why REASON, or the form of the "
+                "deployment promote, puts it into service.\n{{ flow_run | ui_url }}",
             )
         ],
     )

@@ -63,6 +63,7 @@ def _train(
         found.sweep.result.best_parameters,
         config.training,
         source=found.ingestion.data,
+        sides=config.split,
         synthetic=found.ingestion.synthetic,
     )
     evaluated = progress.run(tasks.evaluation, trained, found.split.holdout, config.evaluation)
@@ -91,6 +92,9 @@ def _release(
     channels, _ = read_channels(open_releases(Settings()))
     digest = stages.training.bundle.digest
     known = circumstances(channels, digest, config.gate)
+    if stages.merge:
+        learned = {"replaced_share": stages.merge.changed_share, "moves": stages.merge.moves}
+        known = known.model_copy(update=learned)
     decision = progress.run(
         tasks.gate,
         stages.training,
@@ -98,6 +102,8 @@ def _release(
         stages.split.holdout,
         known,
         config.gate,
+        config.split,
+        config.release.autonomy,
     )
     if world.accepted:
         tasks.acceptance(registered, world.accepted)

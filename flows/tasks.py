@@ -18,7 +18,7 @@ from prefect.logging import get_run_logger
 from housing_ml.config.choices import FeatureParameters, ImputerName, ModelName, Parameters
 from housing_ml.config.data import FeedbackConfig
 from housing_ml.config.retrain import RetrainConfig
-from housing_ml.data.contract import TARGET, to_matrix
+from housing_ml.data.contract import COLUMNS, TARGET, to_matrix
 from housing_ml.orchestration.caching import LIBRARIES, stage
 from housing_ml.records.evaluation import EvaluationResult
 from housing_ml.records.features import FeaturesResult
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         SelectionConfig,
         TrainingConfig,
     )
+    from housing_ml.config.release import Autonomy
     from housing_ml.config.sweep import SweepConfig
     from housing_ml.data.contract import Matrix
     from housing_ml.records.ingestion import IngestResult
@@ -118,9 +119,10 @@ def merge(base: DatasetRef, new: DatasetRef, trusted: tuple[str, ...] = ()) -> M
         base=report.base,
         replaced=report.replaced,
         added=report.added,
-        out_of_date=report.out_of_date,
         waiting=supported.waiting,
         bounded=supported.bounded,
+        repriced=report.repriced,
+        moves=report.moves,
     )
 
 
@@ -220,18 +222,23 @@ def training(  # noqa: PLR0913 - the choices of the stages before, each from its
     config: TrainingConfig,
     *,
     source: DatasetRef,
+    sides: SplitConfig,
     synthetic: bool,
 ) -> TrainingResult:
     """Fit the chosen model on all training rows, with its prediction interval."""
     from housing_ml.bundle.manifest import Provenance
     from housing_ml.data.world import describe_world
+    from housing_ml.data.world_record import HeldOut
     from housing_ml.modelling.pipeline_file import pipeline_to_bytes
     from housing_ml.modelling.training import train as fit
 
     store = open_store(Settings())
     provenance = Provenance(data_digest=train.sha256, rows=train.rows, synthetic=synthetic)
     known = describe_world(store.get_frame(source))
-    trained = fit(*_labelled(store, train), features, model, parameters, config, provenance, known)
+    held_out = HeldOut(sides.holdout_share, sides.salt)
+    trained = fit(
+        *_labelled(store, train), features, model, parameters, config, provenance, known, held_out
+    )
     manifest = trained.bundle.manifest
     return TrainingResult(
         bundle=BundleRef(
@@ -304,21 +311,33 @@ def figures(
 
 
 @stage(timeout_seconds=300)
-def gate(
+def gate(  # noqa: PLR0913, PLR0917 - what each of the stages before has found
     trained: TrainingResult,
     evaluated: EvaluationResult,
     holdout: DatasetRef,
     circumstances: Circumstances,
     config: GateConfig,
+    sides: SplitConfig,
+    autonomy: Autonomy,
 ) -> GateDecision:
     """Decide whether the model may replace the champion, judged anew on the same holdout."""
     from housing_ml.gate.decision import decide
-    from housing_ml.gate.evidence import gather
+    from housing_ml.gate.evidence import Policy, gather
+    from housing_ml.releases.channels import open_releases
+    from housing_ml.releases.predictions import published_predictions
 
     store = open_store(Settings())
-    rival = _rival_prices(store, evaluated, holdout, circumstances.baseline)
+    baseline = circumstances.baseline
     evidence = gather(
-        trained, evaluated, holdout, circumstances, rival=rival, config=config, store=store
+        trained,
+        evaluated,
+        holdout,
+        circumstances,
+        rival=_rival_prices(store, evaluated, holdout, baseline),
+        own=published_predictions(open_releases(Settings()), baseline.bundle) if baseline else None,
+        config=config,
+        policy=Policy(sides, autonomy),
+        store=store,
     )
     return decide(evidence, config)
 
@@ -366,12 +385,16 @@ def promotion(
 ) -> None:
     """Promote a model that passed the gate; record another one as challenger."""
     from housing_ml.releases.promotion import promote, reject
-    from housing_ml.reporting.artifacts import announce_rejection
+    from housing_ml.reporting.artifacts import announce_question, announce_rejection
 
+    settings = Settings()
     if decision.promote:
-        promote(registered, trained, evaluated, decision, beaten, settings=Settings())
+        promote(registered, trained, evaluated, decision, beaten, settings=settings)
+        return
+    reject(registered, trained, evaluated, decision, settings=settings)
+    if decision.ask:
+        announce_question(registered.version, decision.reasons)
     else:
-        reject(registered, trained, evaluated, decision, settings=Settings())
         announce_rejection(registered.version, decision.reasons)
 
 
@@ -402,6 +425,7 @@ def report(
         version=registered.version,
         bundle=registered.bundle_digest,
         promoted=decision.promote,
+        asked=decision.ask,
         decision=decision,
         evaluation=stages.evaluation.evaluation,
         winner=stages.selection.report.winner,
@@ -425,15 +449,16 @@ def _at_hand(store: Store, ref: ArtifactRef, path: Path) -> bytes:
 def _rival_prices(
     store: Store, evaluated: EvaluationResult, holdout: DatasetRef, rival: Baseline | None
 ) -> NDArray[np.float64] | None:
-    """Return the prices of the model to beat for the held-out rows; None without one."""
+    """Return the prices of the model to beat, NaN for rows that it saw; None without one."""
     from housing_ml.releases.channels import open_releases
-    from housing_ml.releases.predictions import champion_prices
+    from housing_ml.releases.predictions import champion_prices, only_unseen
 
     if rival is None:
         return None
-    raw, _ = _labelled(store, holdout)
+    releases, frame = open_releases(Settings()), store.get_frame(holdout)
     identity = store.get_frame(evaluated.predictions)["identity"]
-    return champion_prices(identity, raw, rival.bundle, open_releases(Settings()))
+    prices = champion_prices(identity, to_matrix(frame), rival.bundle, releases)
+    return only_unseen(frame, prices, rival.bundle, releases)
 
 
 def _skew(store: Store, trained: TrainingResult, raw: Matrix, price: NDArray[np.float64]) -> float:
@@ -450,7 +475,7 @@ def _skew(store: Store, trained: TrainingResult, raw: Matrix, price: NDArray[np.
 
 
 def _store_predictions(store: Store, holdout: DatasetRef, price: NDArray[np.float64]) -> DatasetRef:
-    """Store identity hash, actual and predicted price of each row of the holdout."""
+    """Store identity hash, actual and predicted price and columns of each row of the holdout."""
     import pandas as pd
 
     from housing_ml.data.split import identity_hash
@@ -462,6 +487,7 @@ def _store_predictions(store: Store, holdout: DatasetRef, price: NDArray[np.floa
                 "identity": identity_hash(frame, salt=""),
                 "actual": frame[TARGET],
                 "predicted": price,
+                **{name: frame[name] for name in COLUMNS},
             }
         )
     )

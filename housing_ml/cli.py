@@ -1,7 +1,7 @@
 """The `housing` command: the platform's tasks for people and scripts.
 
-Exit codes: 0 done; 1 an error, with one message on standard error; 3 the gate rejected the model,
-or the monitor raised an alert; 4 `score` left files of the folder out.
+Exit codes: 0 done; 1 an error, with one message on standard error; 3 the gate rejected the model
+or asks a person, or the monitor raised an alert; 4 `score` left files of the folder out.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from housing_ml.data.contract import CATEGORIES, CATEGORY, NUMERIC, TARGET, Matrix
-from housing_ml.data.world_record import World
+from housing_ml.data.world_record import HeldOut, World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +59,9 @@ class Reference(msgspec.Struct, frozen=True):
     counts: dict[str, tuple[int, ...]]
     source: World | None = None
     """The source before feedback and split; a later one is held against it."""
+
+    held_out: HeldOut | None = None
+    """Which rows the model never saw."""
 
     def to_json(self) -> bytes:
         """Return the canonical bytes: the same rows give the same."""

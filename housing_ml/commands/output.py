@@ -22,7 +22,7 @@ Flag = Annotated[bool, Parameter(negative="")]
 Overrides = Annotated[tuple[str, ...], Parameter(name="--set", negative="")]
 
 REJECTED = 3
-"""Exit code of a model that the gate does not promote, and of a monitor that raises an alert."""
+"""Exit code of a model that is rejected or left to a person, and of a monitor that alerts."""
 
 _WIDE = 200
 """Columns of what is printed into a file or a pipe."""

@@ -38,6 +38,8 @@ def retrain(  # noqa: PLR0913 - each is an option that a person types
 ) -> int:
     """Turn raw data into a model, and promote it when it passes the gate.
 
+    Exit code 3 is a model that was not promoted: rejected, or left to a person.
+
     Args:
         config: YAML or JSON file with what differs from the defaults.
         set_: One value, such as `--set sweep.trials=20`; may be given several times.

@@ -47,8 +47,8 @@ class FeedbackConfig(Config):
     days: int = Field(
         default=365,
         ge=0,
-        description="Of so many last days; 0 is none. Prices that newer ones contradict are left "
-        "out, those of the source too.",
+        description="Of so many last days; 0 is none. Prices that newer ones contradict are "
+        "carried along, those of the source too.",
     )
     far: float = Field(
         default=4.0,

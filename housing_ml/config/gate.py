@@ -14,7 +14,10 @@ class GateConfig(Config):
     min_r2: float = Field(default=0.84, le=1, description="Holdout R2.")
     max_mape: float = Field(default=0.16, gt=0, description="Holdout MAPE as a fraction.")
     coverage_tolerance: float = Field(
-        default=0.015, gt=0, lt=1, description="Distance of the coverage from its level."
+        default=0.015,
+        gt=0,
+        lt=1,
+        description="Distance of the coverage from its level, beside what chance allows.",
     )
     confidence: float = Field(
         default=0.95,
@@ -25,6 +28,28 @@ class GateConfig(Config):
     bootstrap_samples: int = Field(default=2000, ge=100, description="Bootstrap samples.")
     minimum_gain: float = Field(
         default=0.0, ge=0, description="Smallest useful relative gain in wMAPE over the champion."
+    )
+    minimum_holdout_rows: int = Field(
+        default=100, ge=2, description="With fewer rows held out nothing is promoted."
+    )
+    minimum_compared_rows: int = Field(
+        default=100,
+        ge=2,
+        description="With fewer rows that are new to the champion too, or whose prices nobody "
+        "disputes, a person decides.",
+    )
+    max_champion_decline: float = Field(
+        default=3.0,
+        gt=1,
+        description="A champion whose wMAPE on the new holdout is more than so many times the one "
+        "that it was promoted with is absurd: a person decides.",
+    )
+    max_replaced_share: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Share of the source's rows that feedback may replace or re-price "
+        "without a person.",
     )
     minimum_slice_rows: int = Field(
         default=100, ge=2, description="Slices of the holdout with fewer rows are not judged."

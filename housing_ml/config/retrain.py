@@ -21,6 +21,7 @@ from housing_ml.config.modelling import (
     SelectionConfig,
     TrainingConfig,
 )
+from housing_ml.config.release import ReleaseConfig
 from housing_ml.config.sweep import SweepConfig
 
 
@@ -45,4 +46,5 @@ class RetrainConfig(Config):
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     gate: GateConfig = GateConfig()
+    release: ReleaseConfig = ReleaseConfig()
     registry: RegistryConfig = RegistryConfig()

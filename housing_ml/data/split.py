@@ -40,6 +40,11 @@ def identity_hash(frame: Frame, salt: str) -> NDArray[np.uint64]:
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 
 
+def is_held_out(frame: Frame, share: float, salt: str) -> NDArray[np.bool_]:
+    """Whether each row is held out by a split of this share and salt, (rows,)."""
+    return identity_hash(frame, salt) < np.uint64(share * 2.0**64)
+
+
 def split(
     frame: pd.DataFrame, config: SplitConfig
 ) -> tuple[pd.DataFrame, pd.DataFrame, SplitReport]:
@@ -49,7 +54,7 @@ def split(
     """
     hashes = identity_hash(frame, config.salt)
     order = np.argsort(hashes, kind="stable")
-    held_out = hashes[order] < np.uint64(config.holdout_share * 2.0**64)
+    held_out = is_held_out(frame, config.holdout_share, config.salt)[order]
     ordered = frame.iloc[order].reset_index(drop=True)
     train = ordered[~held_out].reset_index(drop=True)
     holdout = ordered[held_out].reset_index(drop=True)

@@ -14,6 +14,13 @@ class Distribution(msgspec.Struct, frozen=True):
     """Share of the rows without a value."""
 
 
+class HeldOut(msgspec.Struct, frozen=True):
+    """Which rows a model was not trained on."""
+
+    share: float
+    salt: str
+
+
 class World(msgspec.Struct, frozen=True):
     """A source of `rows` rows."""
 

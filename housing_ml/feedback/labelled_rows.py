@@ -1,7 +1,7 @@
 """What a retrain learns from the service: logged rows whose price has come, merged with the base.
 
 A block group is in the result once: what was learned of it last holds. Prices that newer ones
-contradict are left out, those of the source too: training rows and holdout follow the world.
+contradict are carried along, those of the source too: training rows and holdout follow the world.
 """
 
 from __future__ import annotations
@@ -14,15 +14,25 @@ from pydantic import Field
 
 from housing_ml.config.data import FeedbackConfig
 from housing_ml.data.checks import check
-from housing_ml.data.contract import CATEGORIES, CATEGORY, COLUMNS, IDENTITY, NUMERIC, TARGET
+from housing_ml.data.contract import (
+    CATEGORIES,
+    CATEGORY,
+    COLUMNS,
+    FIELDS,
+    IDENTITY,
+    NUMERIC,
+    TARGET,
+)
 from housing_ml.feedback.actual_prices import batches, compact
 from housing_ml.feedback.bounds import capped, is_far
 from housing_ml.feedback.corroboration import REVIEWER, SENDER
 from housing_ml.feedback.labels import Labels
 from housing_ml.feedback.prediction_log import OUTPUTS, Horizon, LogError, log_files, read_log
+from housing_ml.feedback.repricing import Field as MoveField
+from housing_ml.feedback.repricing import Pairs, Trend
 from housing_ml.feedback.review import reviewed
-from housing_ml.feedback.validity import ALWAYS, valid_since_by_category
 from housing_ml.records.base import Record
+from housing_ml.records.gate import Move
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,6 +55,14 @@ DEFAULT = FeedbackConfig()
 RECEIVED = "received"
 """Column of when a price came, in seconds since 1970."""
 
+SENDER = "sender"
+"""Column of who sent the price; where it is missing all are one."""
+
+REPRICED = 0.01
+REPORTED = 0.05
+"""Moves that count: of a row, and of a level, as logarithms."""
+
+_PLACE = ("longitude", "latitude")
 _DAY_MINUTES = 24 * 60
 _MOST_PENDING = 100_000
 
@@ -55,7 +73,8 @@ class MergeReport(Record):
     base: int = Field(ge=0, description="Rows of the base data that are still there.")
     replaced: int = Field(ge=0, description="Block groups of the base with newer figures.")
     added: int = Field(ge=0, description="Block groups that the base did not have.")
-    out_of_date: int = Field(ge=0, description="Rows left out, whose price newer ones contradict.")
+    repriced: int = Field(ge=0, description="Rows whose price was carried along with newer ones.")
+    moves: tuple[Move, ...] = Field(description="Levels of prices that moved.")
 
 
 class LabelledRows(NamedTuple):
@@ -108,38 +127,71 @@ def read_labelled(
 
 
 def merge(base: pd.DataFrame, new: pd.DataFrame) -> tuple[pd.DataFrame, MergeReport]:
-    """Return the rows of both that are up to date, and a report.
+    """Return the rows of both with today's prices, and a report.
 
-    A block group of `new` replaces that of `base`. Both have the contract's columns and the target,
-    and `new` has `RECEIVED`.
+    A block group of `new` replaces that of `base`; other prices are carried along where newer ones
+    say that the level moved. Both have the contract's columns and the target, and `new` has
+    `RECEIVED`.
     """
     columns = [*COLUMNS, TARGET]
     known = pd.MultiIndex.from_frame(new[[*IDENTITY]])
     old = pd.MultiIndex.from_frame(base[[*IDENTITY]])
-    since = valid_since_by_category(_pairs(base, new))
-    is_valid = new[RECEIVED].to_numpy() >= _look_up(since, new[CATEGORY])
-    still_valid = _look_up(since, base[CATEGORY]) == ALWAYS
-    others = ~old.isin(known)
-    kept, valid = base.loc[others & still_valid, columns], new.loc[is_valid, columns]
-    added = int((~known[is_valid].isin(old)).sum())
+    kept = base.loc[~old.isin(known), columns]
+    carried, carried_new, moves = _carry(base, kept, new)
     report = MergeReport(
         base=len(kept),
-        replaced=len(valid) - added,
-        added=added,
-        out_of_date=int((others & ~still_valid).sum() + (~is_valid).sum()),
+        replaced=int(known.isin(old).sum()),
+        added=int((~known.isin(old)).sum()),
+        repriced=int((np.abs(carried) > REPRICED).sum()),
+        moves=moves,
     )
-    return pd.concat([kept, valid], ignore_index=True), report
+    kept = kept.assign(**{TARGET: _priced(kept, carried)})
+    fresh = new.loc[:, columns].assign(**{TARGET: _priced(new, carried_new)})
+    return pd.concat([kept, fresh], ignore_index=True), report
 
 
-def _look_up(since: dict[str, float], category: pd.Series[str]) -> Vector:
-    return np.array([since.get(name, ALWAYS) for name in category], dtype=np.float64)
+def _priced(rows: pd.DataFrame, move: Vector) -> Vector:
+    field = FIELDS[TARGET]
+    prices = rows[TARGET].to_numpy() * np.exp(move)
+    return np.asarray(np.clip(prices, field.minimum, field.maximum), dtype=np.float64)
+
+
+def _carry(
+    base: pd.DataFrame, kept: pd.DataFrame, new: pd.DataFrame
+) -> tuple[Vector, Vector, tuple[Move, ...]]:
+    """Return the moves of kept rows and of new ones until now, as logarithms, and the levels'."""
+    carried, fresh, moves = np.zeros(len(kept)), np.zeros(len(new)), []
+    for name, group in _pairs(base, new).groupby("category"):
+        pairs = Pairs(
+            group[[*_PLACE]].to_numpy(),
+            np.log(group["ratio"].to_numpy()),
+            group[RECEIVED].to_numpy(),
+        )
+        rows, late = (kept[CATEGORY] == name).to_numpy(), (new[CATEGORY] == name).to_numpy()
+        field = MoveField(pairs)
+        carried[rows] = field.at(kept.loc[rows, [*_PLACE]].to_numpy())
+        fresh[late] = Trend(pairs).until_now(new.loc[late, RECEIVED].to_numpy())
+        largest = _largest(carried[rows], field.level)
+        if abs(largest) > REPORTED:
+            senders = int(group[SENDER].nunique())
+            change = float(np.exp(largest))
+            moves.append(Move(name=str(name), change=change, pairs=len(group), senders=senders))
+    return carried, fresh, tuple(moves)
+
+
+def _largest(carried: Vector, level: float) -> float:
+    """Return the largest move that a twentieth of the rows made, or the level's."""
+    ends = np.quantile(carried, [0.05, 0.95]).tolist() if len(carried) else []
+    return float(max([level, *ends], key=abs))
 
 
 def _pairs(base: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """Return category, ratio of the prices, and when the new one came, of rows that both have."""
+    """Return category, place, ratio of the prices, time and sender of rows that both have."""
     both = new.merge(base[[*IDENTITY, TARGET]], on=[*IDENTITY], suffixes=("", "_before"))
+    sender = both.get(SENDER, "one")
     ratio = both[TARGET] / both[f"{TARGET}_before"]
-    return pd.DataFrame({"category": both[CATEGORY], "ratio": ratio, RECEIVED: both[RECEIVED]})
+    found = both[[*_PLACE, RECEIVED]].assign(category=both[CATEGORY], ratio=ratio)
+    return found.assign(**{SENDER: sender})
 
 
 class _Bounds(NamedTuple):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from housing_ml.gate import model_rules, service_rules, slice_rules
+from housing_ml.gate import trust_rules as trust
 from housing_ml.gate.records import GateEvidence, Rule
 from housing_ml.records.gate import GateDecision
 
@@ -20,15 +21,22 @@ STANDING = "G09"
 
 
 def decide(evidence: GateEvidence, config: GateConfig) -> GateDecision:
-    """Judge the evidence by every rule; promote when none fails."""
+    """Judge the evidence by every rule; promote when none fails or asks a person."""
     checks = tuple(rule.check(evidence, config) for rule in RULES)
     failures = tuple(check.reason for check in checks if check.verdict == "fail")
     standing = tuple(check.reason for check in checks if check.code == STANDING)
-    return GateDecision(promote=not failures, checks=checks, reasons=failures or standing)
+    questions = tuple(check.reason for check in checks if check.verdict == "ask")
+    return GateDecision(
+        promote=not failures and not questions,
+        ask=bool(questions) and not failures,
+        checks=checks,
+        reasons=failures or questions or standing,
+    )
 
 
 _PARTS = "Look at the slice's rows; more or newer data of it help most."
 _BEHAVIOUR = "Look at the rows whose price moves most, and at the features that move it."
+_DATA = "Look at the prices that came, then promote with `housing promote`, or refuse them."
 
 RULES = (
     Rule("G01", "RMSE", "Improve the model, or reconsider gate.max_rmse.", model_rules.rmse),
@@ -92,5 +100,15 @@ RULES = (
         "model back into service.",
         service_rules.withdrawn,
     ),
+    Rule("G21", "Enough rows", "Bring more rows, or lower the gate's minimum.", trust.enough_rows),
+    Rule(
+        "G22",
+        "The champion's own world",
+        "Look at which rows were re-priced or replaced, and by whose feedback.",
+        trust.old_world,
+    ),
+    Rule("G23", "A champion that makes sense", _DATA, trust.sane_champion),
+    Rule("G24", "Rows that feedback replaced", _DATA, trust.replaced_share),
+    Rule("G25", "What the loop may do by itself", _DATA, trust.autonomy),
 )
 """Every rule in the order of its code."""

@@ -10,6 +10,7 @@ from housing_ml.bundle.manifest import BundleError
 from housing_ml.bundle.stored import load_stored
 from housing_ml.data.contract import TARGET, to_matrix
 from housing_ml.gate.behaviour import probe
+from housing_ml.gate.own_world import own_world, published_wmape
 from housing_ml.gate.records import Champion, GateEvidence
 from housing_ml.gate.rival import compare
 from housing_ml.gate.serving_cost import measure_serving
@@ -20,13 +21,22 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from housing_ml.config.data import SplitConfig
     from housing_ml.config.gate import GateConfig
+    from housing_ml.config.release import Autonomy
     from housing_ml.data.contract import Matrix
     from housing_ml.records.evaluation import EvaluationResult
     from housing_ml.records.gate import Baseline, Circumstances
     from housing_ml.records.refs import DatasetRef
     from housing_ml.records.training import BundleRef, TrainingResult
     from housing_ml.storage.store import Store
+
+
+class Policy(NamedTuple):
+    """What a decision depends on beside the gate's limits."""
+
+    split: SplitConfig
+    autonomy: Autonomy
 
 
 class _Holdout(NamedTuple):
@@ -42,7 +52,9 @@ def gather(  # noqa: PLR0913 - what each of the stages before has found
     circumstances: Circumstances,
     *,
     rival: NDArray[np.float64] | None,
+    own: pd.DataFrame | None,
     config: GateConfig,
+    policy: Policy,
     store: Store,
 ) -> GateEvidence:
     """Return the evidence on a trained model.
@@ -54,7 +66,9 @@ def gather(  # noqa: PLR0913 - what each of the stages before has found
         circumstances: the model to beat, and what else the gate has to know.
         rival: that model's prices in dollars of the held-out rows, (rows,), NaN where it has none;
             None where there is no model to beat.
+        own: what that model published of its own holdout; None where it published nothing.
         config: the gate's limits.
+        policy: how rows are split, and how far the loop goes by itself.
         store: where the data are.
 
     Raises:
@@ -65,15 +79,24 @@ def gather(  # noqa: PLR0913 - what each of the stages before has found
     rows = _Holdout(to_matrix(frame), frame[TARGET].to_numpy(), predictions)
     baseline = circumstances.baseline
     same_content = baseline is not None and baseline.bundle == trained.bundle.digest
+    bundle = _load(store, trained.bundle)
+    champion = _champion(baseline, rows, rival, config, same_content=same_content)
+    if champion is not None and bundle is not None:
+        world = own_world(bundle, own, frame, policy.split, config)
+        known = {"own_world": world, "published_wmape": published_wmape(own)}
+        champion = champion.model_copy(update=known)
     return GateEvidence(
         evaluation=evaluated.evaluation,
         interval_level=trained.bundle.interval_level,
         skew=evaluated.skew,
         synthetic=trained.bundle.synthetic,
-        champion=_champion(baseline, rows, rival, config, same_content=same_content),
         withdrawn=circumstances.withdrawn,
+        replaced_share=circumstances.replaced_share,
+        moves=circumstances.moves,
+        autonomy=policy.autonomy,
         code=circumstances.code,
-        **_of_bundle(store, trained.bundle, rows, rival),
+        **_of_bundle(bundle, rows, rival),
+        champion=champion,
     )
 
 
@@ -96,13 +119,19 @@ def _champion(
     )
 
 
+def _load(store: Store, ref: BundleRef) -> Bundle | None:
+    """Return the stored bundle; None when it does not prove itself."""
+    try:
+        return load_stored(store, ref)
+    except BundleError:
+        return None
+
+
 def _of_bundle(
-    store: Store, ref: BundleRef, rows: _Holdout, rival: NDArray[np.float64] | None
+    bundle: Bundle | None, rows: _Holdout, rival: NDArray[np.float64] | None
 ) -> dict[str, Any]:
     """Return what only the loaded bundle can tell; little when it does not prove itself."""
-    try:
-        bundle = load_stored(store, ref)
-    except BundleError:
+    if bundle is None:
         return {"golden_replayed": False, "behaviour": None, "cost": None, "slices": ()}
     prediction = bundle.predict_matrix(rows.raw)
     return {

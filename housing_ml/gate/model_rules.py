@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from housing_ml.gate.chance import least, most
 from housing_ml.gate.records import Finding, at_least, at_most
 
 if TYPE_CHECKING:
@@ -50,12 +51,16 @@ def mape(evidence: GateEvidence, config: GateConfig) -> Finding:
 
 
 def coverage(evidence: GateEvidence, config: GateConfig) -> Finding:
-    """G04: the intervals hold about as many prices as they promise."""
-    value = abs(evidence.evaluation.coverage - evidence.interval_level)
+    """G04: the intervals hold about as many prices as they promise, beyond doubt by chance."""
+    rows, found = evidence.evaluation.rows, evidence.evaluation.coverage
+    covered, level = round(found * rows), (1 - config.confidence) / 2
+    ends = least(covered, rows, level), most(covered, rows, level)
+    value = max(0.0, ends[0] - evidence.interval_level, evidence.interval_level - ends[1])
     limit = config.coverage_tolerance
     reason = (
-        f"intervals hold {evidence.evaluation.coverage:.1%} of the prices, which may differ from "
-        f"{evidence.interval_level:.1%} by {limit:.1%} at most"
+        f"intervals hold {found:.1%} of {rows:,} prices, which chance makes of a share from "
+        f"{ends[0]:.1%} to {ends[1]:.1%}; that may differ from {evidence.interval_level:.1%} by "
+        f"{limit:.1%} at most"
     )
     return at_most(value, limit, reason)
 
@@ -127,7 +132,7 @@ def _scored(evidence: GateEvidence) -> Metrics | None:
 
 
 def _unless(better: bool, found: Finding) -> Finding:  # noqa: FBT001 - reads as a sentence
-    """Let a limit that the champion breaks by more hold nothing back: the world has moved."""
+    """Ask a person about a limit that the champion breaks by more: has the world moved?"""
     if found.passed or not better:
         return found
-    return found._replace(passed=None, reason=f"{found.reason}; the champion is further off")
+    return found._replace(asks=True, reason=f"{found.reason}; the champion is further off")

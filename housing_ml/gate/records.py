@@ -6,18 +6,30 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import Field
 
+from housing_ml.config.release import Autonomy
 from housing_ml.gate.behaviour import Behaviour
 from housing_ml.gate.serving_cost import ServingCost
 from housing_ml.gate.slices import SliceEvidence
 from housing_ml.records.base import Record
 from housing_ml.records.evaluation import Evaluation
-from housing_ml.records.gate import Check, CodeState, Verdict
+from housing_ml.records.gate import Check, CodeState, Move, Verdict
 from housing_ml.records.metrics import Metrics, PairedDifference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from housing_ml.config.gate import GateConfig
+
+
+class OwnWorld(Record):
+    """Candidate and champion on the champion's own holdout, where the prices are undisputed."""
+
+    rows: int = Field(ge=0)
+    candidate: float = Field(default=0.0, description="wMAPE of the candidate.")
+    champion: float = Field(default=0.0, description="wMAPE of the champion.")
+    interval_low: float = Field(
+        default=0.0, description="Lower end of the bootstrap interval of the difference."
+    )
 
 
 class Champion(Record):
@@ -31,6 +43,12 @@ class Champion(Record):
     )
     metrics: Metrics | None = Field(
         default=None, description="Its own on the holdout; none where rows could not be scored."
+    )
+    own_world: OwnWorld | None = Field(
+        default=None, description="Both on its own holdout; none where it published no rows."
+    )
+    published_wmape: float | None = Field(
+        default=None, description="Its own on the holdout that it was promoted with."
     )
 
 
@@ -50,6 +68,11 @@ class GateEvidence(Record):
     cost: ServingCost | None = Field(description="The same.")
     synthetic: bool = Field(description="Whether it was trained on synthetic data.")
     champion: Champion | None = Field(description="The model to beat; none for the first model.")
+    replaced_share: float = Field(default=0.0, description="Of the source's rows, by feedback.")
+    moves: tuple[Move, ...] = Field(default=(), description="Levels of prices that moved.")
+    autonomy: Autonomy = Field(
+        default=Autonomy(), description="How far the loop goes without a person."
+    )
     withdrawn: str | None = Field(
         description="Why this very bundle was taken out of service; none where it was not."
     )
@@ -63,6 +86,8 @@ class Finding(NamedTuple):
     reason: str
     value: float | None = None
     limit: float | None = None
+    asks: bool = False
+    """Whether a person is asked about what did not pass."""
 
 
 class Rule(NamedTuple):
@@ -76,7 +101,12 @@ class Rule(NamedTuple):
     def check(self, evidence: GateEvidence, config: GateConfig) -> Check:
         """Judge the evidence."""
         found = self.judge(evidence, config)
-        verdicts: dict[bool | None, Verdict] = {True: "pass", False: "fail", None: "not applicable"}
+        failure: Verdict = "ask" if found.asks else "fail"
+        verdicts: dict[bool | None, Verdict] = {
+            True: "pass",
+            False: failure,
+            None: "not applicable",
+        }
         return Check(
             code=self.code,
             title=self.title,

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scipy.special import betaincinv, stdtrit
+from scipy.special import stdtrit
 
+from housing_ml.gate.chance import most
 from housing_ml.gate.model_rules import FOR_REAL_DATA
 from housing_ml.gate.records import Finding
 
@@ -71,7 +72,7 @@ def slice_coverage(evidence: GateEvidence, config: GateConfig) -> Finding:
     judged = [part for part in _judged(evidence, config) if part.kind != "price"]
 
     def excess(part: SliceEvidence, level: float) -> float:
-        return limit - _most(part.covered, part.rows, level)
+        return limit - most(part.covered, part.rows, level)
 
     return _worst(
         judged,
@@ -116,10 +117,3 @@ def _worst(
 def _least(estimate: Ratio, rows: int, level: float) -> float:
     """Return the lower end of a one-sided interval of Student's t."""
     return float(estimate.value + estimate.error * stdtrit(rows - 1, level))
-
-
-def _most(successes: int, rows: int, level: float) -> float:
-    """Return the upper end of a one-sided interval of a share (Clopper and Pearson, 1934)."""
-    return (
-        float(betaincinv(successes + 1, rows - successes, 1 - level)) if successes < rows else 1.0
-    )

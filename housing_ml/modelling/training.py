@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from housing_ml.bundle.reference import Reference
     from housing_ml.config.choices import FeatureParameters, ModelName, Parameters
     from housing_ml.config.modelling import TrainingConfig
-    from housing_ml.data.world_record import World
+    from housing_ml.data.world_record import HeldOut, World
     from housing_ml.modelling.folds import Fold, FoldPrediction
 
 _LIBRARIES = ("numpy", "pykdtree", "scipy", "scikit-learn", "onnx", "onnxruntime", "safetensors")
@@ -62,6 +62,7 @@ def train(  # noqa: PLR0913, PLR0917 - the choices of the stages before, each fr
     config: TrainingConfig,
     provenance: Provenance,
     source: World | None = None,
+    held_out: HeldOut | None = None,
 ) -> TrainedModel:
     """Fit the chosen model on all rows of `raw` (rows, 9) and prices `y` (rows,) in dollars.
 
@@ -97,7 +98,7 @@ def train(  # noqa: PLR0913, PLR0917 - the choices of the stages before, each fr
         libraries={name: version(name) for name in _LIBRARIES},
     )
     reference = describe(raw, np.clip(out_of_fold, y.min(), y.max()), y)
-    reference = msgspec.structs.replace(reference, source=source)
+    reference = msgspec.structs.replace(reference, source=source, held_out=held_out)
     return TrainedModel(pipeline, _bundle(raw, pipeline, calibration, manifest, reference))
 
 

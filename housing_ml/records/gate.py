@@ -8,7 +8,7 @@ from pydantic import Field
 
 from housing_ml.records.base import Record
 
-Verdict = Literal["pass", "fail", "not applicable"]
+Verdict = Literal["pass", "fail", "ask", "not applicable"]
 
 
 class CodeState(Record):
@@ -40,14 +40,17 @@ class GateDecision(Record):
     """Whether to promote, with the checks and the reasons that decided."""
 
     promote: bool
+    ask: bool = Field(default=False, description="Whether a person is to decide.")
     checks: tuple[Check, ...]
     reasons: tuple[str, ...] = Field(
-        description="Why not: the failures; or why: how the candidate stands to the champion."
+        description="Why not: the failures, or what a person is asked; or why: how the candidate "
+        "stands to the champion."
     )
 
     def __str__(self) -> str:
         """Say it for a person."""
-        return f"{'passed' if self.promote else 'rejected'}: {'; '.join(self.reasons)}"
+        verdict = "passed" if self.promote else "a person decides" if self.ask else "rejected"
+        return f"{verdict}: {'; '.join(self.reasons)}"
 
 
 class Baseline(Record):
@@ -58,9 +61,34 @@ class Baseline(Record):
     synthetic: bool
 
 
+class Move(Record):
+    """A level of prices that newer ones say has moved."""
+
+    name: str = Field(description="Which part: a category or a region.")
+    change: float = Field(gt=0, description="Factor of the prices there.")
+    pairs: int = Field(ge=0, description="Block groups whose old and new price say so.")
+    senders: int = Field(ge=0, description="Independent senders of feedback that say so.")
+
+    @property
+    def size(self) -> float:
+        """How far the level moved: 0.25 is a factor of 1.25, or of 1 / 1.25."""
+        return max(self.change, 1 / self.change) - 1
+
+    def __str__(self) -> str:
+        """Say it for a person."""
+        return (
+            f"prices of {self.name} moved by a factor of {self.change:.3g}, by {self.pairs:,} "
+            f"prices of {self.senders} sender{'' if self.senders == 1 else 's'}"
+        )
+
+
 class Circumstances(Record):
     """What the gate has to know beside the model itself."""
 
     baseline: Baseline | None = Field(description="None for the first model.")
     withdrawn: str | None = Field(description="Why this very bundle was rolled back, if it was.")
+    replaced_share: float = Field(
+        default=0.0, description="Of the source's rows, that feedback replaced or left out."
+    )
+    moves: tuple[Move, ...] = Field(default=(), description="Levels of prices that moved.")
     code: CodeState | None = Field(description="What ran, where the config asks for it.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from housing_ml.records.base import Record, Told
+from housing_ml.records.gate import Move
 from housing_ml.records.refs import DatasetRef
 
 
@@ -52,7 +53,8 @@ class MergeResult(Record):
     base: int = Field(description="Rows of the source that are still there.")
     replaced: int = Field(description="Block groups of the source with newer figures.")
     added: int = Field(description="Block groups that the source did not have.")
-    out_of_date: int = Field(description="Rows left out, whose price newer ones contradict.")
+    repriced: int = Field(description="Rows whose price was carried along with newer ones.")
+    moves: tuple[Move, ...] = Field(default=(), description="Levels of prices that moved.")
 
     waiting: int = Field(
         default=0, description="Block groups that nobody knows but one sender; left out."
@@ -61,10 +63,15 @@ class MergeResult(Record):
         default=0, description="Block groups whose only sender said more than others support."
     )
 
+    @property
+    def changed_share(self) -> float:
+        """Share of the source's rows that were replaced or re-priced."""
+        return (self.replaced + self.repriced) / max(1, self.base + self.replaced)
+
     def __str__(self) -> str:
         """Say it for a person."""
         counts = {
-            "out of date": self.out_of_date,
+            "re-priced": self.repriced,
             "waiting for a second sender": self.waiting,
             "moved less than their only sender said": self.bounded,
         }

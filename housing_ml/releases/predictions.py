@@ -10,6 +10,8 @@ import pandas as pd
 
 from housing_ml.bundle.manifest import BundleError
 from housing_ml.bundle.model import Bundle
+from housing_ml.bundle.reference import REFERENCE, read_reference
+from housing_ml.data.split import is_held_out
 from housing_ml.releases.channels import (
     fetch_bundle,
 )
@@ -45,6 +47,21 @@ def champion_prices(
         return np.full(len(raw), np.nan)
     prices = published.set_index("identity")["predicted"]
     return prices.reindex(identity).to_numpy(dtype=np.float64)
+
+
+def only_unseen(
+    frame: pd.DataFrame, prices: NDArray[np.float64], digest: str, releases: ReleaseStorage
+) -> NDArray[np.float64]:
+    """Return the prices (rows,) of a bundle, NaN for rows that it was trained on.
+
+    They are some of those held out today where the share or the salt of the split has changed. Of a
+    bundle that does not tell how its rows were split, none are left out.
+    """
+    found = releases.read(f"bundles/{digest}/{REFERENCE}")
+    held_out = read_reference(found.content).held_out if found else None
+    if held_out is None:
+        return prices
+    return np.where(is_held_out(frame, held_out.share, held_out.salt), prices, np.nan)
 
 
 def published_predictions(releases: ReleaseStorage, digest: str) -> pd.DataFrame | None:

@@ -73,10 +73,14 @@ def reject(
     *,
     settings: Settings,
 ) -> None:
-    """Keep the champion, and publish and record the version as its challenger."""
+    """Keep the champion, and publish and record the version as its challenger.
+
+    A person may promote one that the gate asks about.
+    """
     releases = open_releases(settings)
     release = publish(registered, trained, evaluated, decision, settings)
-    record_event(releases, _decided("rejection", release, decision))
+    kind: Kind = "question" if decision.ask else "rejection"
+    record_event(releases, _decided(kind, release, decision))
     set_alias(registered.name, "challenger", registered.version, settings)
     repair(settings)
 

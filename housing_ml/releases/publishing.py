@@ -64,6 +64,7 @@ def _release(
         data=TrainingData(digest=bundle.data_digest, rows=bundle.rows, synthetic=bundle.synthetic),
         registered_name=registered.name,
         passed_gate=decision.promote,
+        asks=decision.ask,
         signature=sign(bundle.digest, key.get_secret_value()) if key else None,
         run_id=registered.run_id,
         promoted_at=now(),

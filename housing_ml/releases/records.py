@@ -18,6 +18,7 @@ Channel: TypeAlias = Literal["champion", "previous", "challenger", "canary", "sh
 Kind: TypeAlias = Literal[
     "promotion",
     "rejection",
+    "question",
     "rollback",
     "shift accepted",
     "canary started",
@@ -71,6 +72,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     registered_name: str = "housing-price"
     """Name of the registered model that the version is of."""
     passed_gate: bool = True
+    asks: bool = False
+    """Whether the gate leaves it to a person."""
     signature: str | None = None
     """Ed25519 over the bundle's digest, in base64; none where no key is configured."""
     share: float | None = None

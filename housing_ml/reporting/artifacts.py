@@ -45,5 +45,15 @@ def announce_rejection(version: str, reasons: Sequence[str]) -> None:
     emit_event("housing.model.rejected", resource, payload={"reasons": [*reasons]})
 
 
+def announce_question(version: str, reasons: Sequence[str]) -> None:
+    """Emit the event that asks a person, where the deployment has someone to tell."""
+    resource = {
+        "prefect.resource.id": f"housing.model.{version}",
+        "prefect.resource.name": f"version {version}",
+    }
+    payload = {"reasons": [*reasons], "version": version}
+    emit_event("housing.model.asks", resource, payload=payload)
+
+
 def _key(name: str) -> str:
     return name.replace("_", "-")

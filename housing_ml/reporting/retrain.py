@@ -166,12 +166,10 @@ def summary(stages: Stages, decision: GateDecision, outcome: str, reports: str) 
         description(stages),
         f"**Gate**: {decision}.",
         _gate_counts(decision),
-        table([row for row in gate_rows(decision) if row["verdict"] == "fail"]),
+        table([row for row in gate_rows(decision) if row["verdict"] in {"fail", "ask"}]),
         f"**Outcome**: {outcome}",
         f"**Figures**: {reports}",
-        "**Next**: `make serve` and ask for a price, or `housing status`."
-        if decision.promote
-        else "**Next**: `housing status` shows the champion that stays.",
+        _next_step(decision),
     ]
     return paragraphs(parts)
 
@@ -188,7 +186,20 @@ def outcome(registered: RegisteredVersion, decision: GateDecision) -> str:
     """Return in a sentence what became of the model."""
     if decision.promote:
         return f"{registered} is the champion, published for the service."
+    if decision.ask:
+        return (
+            f"{registered} is a challenger and waits for a person: the champion stays until "
+            f"`housing promote {registered.version} --why REASON`, or Prefect's form of `promote`."
+        )
     return f"{registered} is a challenger; the champion stays."
+
+
+def _next_step(decision: GateDecision) -> str:
+    if decision.promote:
+        return "**Next**: `make serve` and ask for a price, or `housing status`."
+    if decision.ask:
+        return "**Next**: look at the reasons, then promote it, or leave it."
+    return "**Next**: `housing status` shows the champion that stays."
 
 
 def _sweep_line(sweep: SweepResult) -> str:

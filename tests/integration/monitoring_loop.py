@@ -32,7 +32,8 @@ LEARNER: dict[str, Any] = {
     "sweep": {"driver": "optuna", "trials": 1, "folds": 2},
     "training": {"folds": 2},
     "evaluation": {"bootstrap_samples": 100},
-    "gate": SMALL["gate"],
+    "gate": SMALL["gate"] | {"max_replaced_share": 1},
+    "release": {"autonomy": {"max_level_move": 10, "min_senders": 1}},
 }
 WINDOW_SECONDS = 2
 MONITOR: dict[str, Any] = {
