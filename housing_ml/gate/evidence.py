@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from housing_ml.bundle.model import Bundle
     from housing_ml.config.data import SplitConfig
     from housing_ml.config.gate import GateConfig
     from housing_ml.config.release import Autonomy
