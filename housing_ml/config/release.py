@@ -24,4 +24,6 @@ class Autonomy(Config):
 class ReleaseConfig(Config):
     """What becomes of a model that passed the gate."""
 
-    autonomy: Autonomy = Autonomy()
+    autonomy: Autonomy = Field(
+        default=Autonomy(), description="How far the loop goes before it asks a person."
+    )
