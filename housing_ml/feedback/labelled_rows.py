@@ -55,9 +55,6 @@ DEFAULT = FeedbackConfig()
 RECEIVED = "received"
 """Column of when a price came, in seconds since 1970."""
 
-SENDER = "sender"
-"""Column of who sent the price; where it is missing all are one."""
-
 REPRICED = 0.01
 REPORTED = 0.05
 """Moves that count: of a row, and of a level, as logarithms."""
