@@ -38,7 +38,10 @@ FROM base AS pipeline
 COPY --from=pipeline-libraries /opt/venv /opt/venv
 COPY pyproject.toml prefect.yaml ./
 COPY deployments/*.py deployments/
-ENV HOUSING_HOME=/state \
+ARG COMMIT=unknown
+LABEL org.opencontainers.image.revision=$COMMIT
+ENV HOUSING_COMMIT=$COMMIT \
+    HOUSING_HOME=/state \
     PREFECT_HOME=/state/prefect \
     MPLCONFIGDIR=/tmp/matplotlib \
     WANDB_DIR=/tmp \
@@ -54,6 +57,8 @@ COPY housing_ml housing_ml
 COPY serve serve
 # What a start imports is compiled here once, and not at each start: half the CPU, for 7 MB.
 RUN PYTHONPATH=/app PYTHONDONTWRITEBYTECODE='' python -c "import serve.__main__, serve.app, serve.sources.gcs, serve.sources.registry"
+ARG COMMIT=unknown
+LABEL org.opencontainers.image.revision=$COMMIT
 # The root file system may be read-only: what is written goes to /state and /tmp.
 ENV PYTHONPATH=/app \
     PORT=8000 \

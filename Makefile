@@ -91,8 +91,9 @@ sbom: install ## Bills of materials of both images, in dist/
 	@$(TOOL) --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.lock --output-file dist/pipeline.cdx.json
 	@$(TOOL) --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements-serve.lock --output-file dist/serve.cdx.json
 
-images: ## Build both images
-	@for image in serve pipeline; do docker build --target $$image --tag housing-$$image . || exit 1; done
+images: ## Build both images for linux/amd64, each with the commit that it is of
+	@for image in serve pipeline; do docker build --platform linux/amd64 --target $$image --tag housing-$$image \
+		--build-arg COMMIT=$$(git describe --always --dirty --abbrev=40 --exclude='*') . || exit 1; done
 
 containers: ## Start the whole platform on this machine with Docker
 	@docker compose up --build --wait
@@ -100,7 +101,7 @@ containers: ## Start the whole platform on this machine with Docker
 push: ## Push both images as REGISTRY/NAME:TAG, sign them, attach their bills of materials
 	@for image in serve pipeline; do deployments/cloud_run/push.sh $$image || exit 1; done
 
-rollout: ## Deploy REGISTRY/serve:TAG to Cloud Run, verify it, shift the traffic, or go back
+rollout: ## Deploy REGISTRY's images of TAG to Cloud Run, service and jobs; verify, shift the traffic, or go back
 	@deployments/cloud_run/rollout.sh
 
 retrain: ## Run the retrain job on Cloud Run in REGION and wait for it

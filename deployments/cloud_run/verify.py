@@ -2,9 +2,11 @@
 """Verify a live service by what it means: it is ready, says which model answers, and prices well.
 
     python3 verify.py https://candidate---housing-abc.a.run.app [EXPECTED_MODEL_VERSION]
+    python3 verify.py --version https://housing-abc.a.run.app    # print the version that answers
 
-Only the standard library is used. HOUSING_API_KEY is sent when it is set. Exit code 1 and one
-message when something is wrong.
+Only the standard library is used. HOUSING_API_KEY is sent when it is set, and so is
+HOUSING_IDENTITY_TOKEN, which a private service of Cloud Run asks for. Exit code 1 and one message
+when something is wrong.
 """
 
 from __future__ import annotations
@@ -43,6 +45,8 @@ def call(url: str, body: object = None) -> Any:
     headers = {"Content-Type": "application/json"}
     if key := os.environ.get("HOUSING_API_KEY"):
         headers["X-API-Key"] = key
+    if token := os.environ.get("HOUSING_IDENTITY_TOKEN"):
+        headers["Authorization"] = f"Bearer {token}"
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, headers=headers)  # noqa: S310 - as given
     try:
@@ -84,6 +88,9 @@ def main() -> int:
         print(__doc__, file=sys.stderr)
         return 2
     try:
+        if sys.argv[1] == "--version":
+            print(call(f"{sys.argv[-1].rstrip('/')}/health/ready")["model_version"])
+            return 0
         print(verify(sys.argv[1].rstrip("/"), sys.argv[2] if len(sys.argv) == 3 else None))
     except (VerificationError, KeyError, TypeError, ValueError) as error:
         print(f"verification failed: {error!r}", file=sys.stderr)

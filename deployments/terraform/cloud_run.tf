@@ -54,7 +54,7 @@ resource "google_cloud_run_v2_service" "housing" {
   }
   lifecycle {
     # Releases change the image and shift the traffic.
-    ignore_changes = [template[0].containers[0].image, template[0].revision, traffic, client, client_version]
+    ignore_changes = [template[0].containers[0].image, traffic, client, client_version]
   }
   depends_on = [
     google_secret_manager_secret_iam_member.service_reads_keys,
@@ -70,33 +70,65 @@ resource "google_cloud_run_v2_service_iam_member" "callers" {
   member   = each.key
 }
 
-resource "google_cloud_run_v2_job" "retrain" {
-  name                = "housing-retrain"
+locals {
+  jobs = {
+    retrain = { cpu = "4", memory = "8Gi" }
+    monitor = { cpu = "1", memory = "2Gi" }
+  }
+}
+
+resource "google_cloud_run_v2_job" "job" {
+  for_each            = local.jobs
+  name                = "housing-${each.key}"
   location            = var.region
   deletion_protection = false
   template {
     template {
       service_account       = google_service_account.part["retrain"].email
       execution_environment = "EXECUTION_ENVIRONMENT_GEN2"
-      max_retries           = 1 # of a failure: a model that is not promoted is none
+      max_retries           = 1 # of a failure: what the gate or the monitor says is none
       timeout               = "3600s"
       containers {
         image   = "${local.registry}/pipeline:${var.tag}"
         command = ["housing"]
-        args    = ["retrain", "--as-job"] # a model that the gate does not promote is no failure
-        env {
-          name  = "HOUSING_BUCKET"
-          value = "gs://${google_storage_bucket.platform.name}"
-        }
-        env {
-          name  = "HOUSING_MLFLOW_TRACKING_URI"
-          value = var.mlflow_tracking_uri
+        args    = [each.key, "--as-job"]
+        dynamic "env" {
+          for_each = {
+            HOUSING_BUCKET              = "gs://${google_storage_bucket.platform.name}"
+            HOUSING_DATA_URL            = var.data_url
+            HOUSING_MLFLOW_TRACKING_URI = var.mlflow_tracking_uri
+          }
+          content {
+            name  = env.key
+            value = env.value
+          }
         }
         resources {
-          limits = { cpu = "4", memory = "8Gi" }
+          limits = each.value
         }
       }
     }
   }
+  lifecycle {
+    # A release gives the image to the jobs as to the service.
+    ignore_changes = [template[0].template[0].containers[0].image, client, client_version]
+  }
   depends_on = [google_storage_bucket_iam_member.writers]
+}
+
+# The monitor looks once a day; the retrain's schedule is the workflow's, or Prefect's.
+resource "google_cloud_scheduler_job" "monitor" {
+  name             = "housing-monitor"
+  region           = var.region
+  schedule         = "0 3 * * *"
+  time_zone        = "Etc/UTC"
+  attempt_deadline = "60s"
+  http_target {
+    http_method = "POST"
+    uri         = "https://run.googleapis.com/v2/${google_cloud_run_v2_job.job["monitor"].id}:run"
+    oauth_token {
+      service_account_email = google_service_account.part["release"].email
+    }
+  }
+  depends_on = [google_project_service.needed]
 }

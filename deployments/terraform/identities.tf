@@ -37,15 +37,25 @@ resource "google_cloud_run_v2_service_iam_member" "release_deploys" {
   member   = google_service_account.part["release"].member
 }
 
-resource "google_cloud_run_v2_job_iam_member" "release_runs_the_job" {
-  name     = google_cloud_run_v2_job.retrain.name
+# A private service is verified with a token of the release's own.
+resource "google_cloud_run_v2_service_iam_member" "release_calls" {
+  name     = google_cloud_run_v2_service.housing.name
+  location = var.region
+  role     = "roles/run.invoker"
+  member   = google_service_account.part["release"].member
+}
+
+resource "google_cloud_run_v2_job_iam_member" "release_runs_the_jobs" {
+  for_each = local.jobs
+  name     = google_cloud_run_v2_job.job[each.key].name
   location = var.region
   role     = "roles/run.developer"
   member   = google_service_account.part["release"].member
 }
 
-resource "google_service_account_iam_member" "release_acts_as_the_service" {
-  service_account_id = google_service_account.part["service"].name
+resource "google_service_account_iam_member" "release_acts_as" {
+  for_each           = toset(["service", "retrain"])
+  service_account_id = google_service_account.part[each.key].name
   role               = "roles/iam.serviceAccountUser"
   member             = google_service_account.part["release"].member
 }

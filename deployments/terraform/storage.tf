@@ -9,8 +9,7 @@ resource "google_storage_bucket" "platform" {
   }
   lifecycle_rule {
     condition {
-      num_newer_versions         = 10
-      days_since_noncurrent_time = 30
+      days_since_noncurrent_time = 30 # superseded and deleted objects, for a person's mistakes
     }
     action {
       type = "Delete"
@@ -32,6 +31,9 @@ resource "google_artifact_registry_repository" "images" {
 resource "google_project_service" "needed" {
   for_each = toset([
     "artifactregistry.googleapis.com",
+    "cloudresourcemanager.googleapis.com",
+    "cloudscheduler.googleapis.com",
+    "iam.googleapis.com",
     "iamcredentials.googleapis.com",
     "run.googleapis.com",
     "secretmanager.googleapis.com",

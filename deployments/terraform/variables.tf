@@ -28,8 +28,14 @@ variable "mlflow_tracking_uri" {
   type        = string
 }
 
+variable "data_url" {
+  description = "Source of the raw data, such as gs://BUCKET/housing.tgz; empty: the public one."
+  type        = string
+  default     = ""
+}
+
 variable "callers" {
-  description = "Who may call the service: IAM members, or allUsers with API keys as the only lock."
+  description = "Who may call the service beside the release: IAM members; allUsers opens it, with API keys as the only lock."
   type        = list(string)
   default     = []
 }

@@ -1,4 +1,4 @@
-"""A retrain as a scheduled job: any verdict ends it well, and the webhook is told what it was."""
+"""Commands as scheduled jobs: any verdict ends them well, and the webhook is told what it was."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from housing_ml.commands.output import warn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from housing_ml.monitoring.analysis import MonitorReport
     from housing_ml.records.retrain import RetrainResult
     from housing_ml.settings import Settings
 
@@ -21,13 +22,21 @@ def tell_verdict(result: RetrainResult, settings: Settings) -> None:
         _tell(settings, f"Version {result.version} was not promoted", reasons)
 
 
+def tell_alert(report: MonitorReport, settings: Settings) -> None:
+    """Tell of an alert of the monitor."""
+    if report.alert:
+        from housing_ml.monitoring.summary import headline  # noqa: PLC0415 - takes a second
+
+        _tell(settings, "The monitor raised an alert", headline(report))
+
+
 @contextmanager
-def telling_of_failure(settings: Settings) -> Iterator[None]:
+def telling_of_failure(settings: Settings, subject: str) -> Iterator[None]:
     """Tell of what is raised inside, and raise it on."""
     try:
         yield
     except Exception as error:
-        _tell(settings, "The retrain failed", str(error))
+        _tell(settings, subject, str(error))
         raise
 
 

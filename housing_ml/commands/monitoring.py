@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from housing_ml.commands.job import tell_alert, telling_of_failure
 from housing_ml.commands.output import REJECTED, CommandError, Flag, Json, Overrides, show
 from housing_ml.settings import Settings
 
@@ -16,6 +18,7 @@ def monitor(
     *,
     config: Path | None = None,
     set_: Overrides = (),
+    as_job: Flag = False,
     verbose: Flag = False,
     as_json: Json = False,
 ) -> int:
@@ -26,6 +29,8 @@ def monitor(
     Args:
         config: YAML or JSON file with what differs from the defaults.
         set_: One value, such as `--set drift.psi=0.25`; may be given several times.
+        as_job: End with exit code 0 on an alert too, which is no failure, and tell the webhook of
+            an alert and of a failure.
         verbose: Show the libraries' own logs too.
         as_json: Print the report as JSON.
     """
@@ -33,11 +38,16 @@ def monitor(
     from housing_ml.config.monitoring import MonitorConfig
     from housing_ml.monitoring.summary import summary
 
-    report = run_monitor(MonitorConfig.load(config, set_), verbose=verbose)
+    settings = Settings()
+    with telling_of_failure(settings, "The monitor failed") if as_job else nullcontext():
+        report = run_monitor(MonitorConfig.load(config, set_), verbose=verbose)
     if as_json:
         print(report.model_dump_json(indent=2))
     else:
         show(summary(report))
+    if as_job:
+        tell_alert(report, settings)
+        return 0
     return REJECTED if report.alert else 0
 
 

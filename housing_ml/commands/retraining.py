@@ -60,7 +60,7 @@ def retrain(  # noqa: PLR0913 - each is an option that a person types
 
     settings = Settings()
     run = partial(run_retrain, settings=settings, refresh=refresh, verbose=verbose)
-    with telling_of_failure(settings) if as_job else nullcontext():
+    with telling_of_failure(settings, "The retrain failed") if as_job else nullcontext():
         try:
             result = run(chosen)
         except SourceUnavailableError as error:

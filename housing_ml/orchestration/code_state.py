@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from importlib.metadata import distributions
@@ -49,8 +50,8 @@ def _normal(name: str) -> str:
 def git_commit() -> str:
     """Return the commit of the code's checkout, with `-dirty` when it has uncommitted changes.
 
-    An installed package, whatever repository is around it, or a machine without git, gives
-    "unknown".
+    An image tells the commit that it was built of by `HOUSING_COMMIT`; an installed package, whatever
+    repository is around it, or a machine without git, gives "unknown".
     """
     checkout = Path(__file__).parents[2]
     if not (checkout / ".git").exists():
@@ -65,5 +66,5 @@ def git_commit() -> str:
             timeout=10,
         )
     except (OSError, subprocess.SubprocessError):
-        return "unknown"
+        return os.environ.get("HOUSING_COMMIT", "unknown")
     return described.stdout.strip()

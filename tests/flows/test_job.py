@@ -78,7 +78,10 @@ def test_a_job_that_fails_says_so_and_a_webhook_that_is_down_hides_no_error(
 ) -> None:
     def fail(address: str) -> None:
         settings = Settings(notification_url=SecretStr(address))
-        with pytest.raises(ValueError, match="the cause"), telling_of_failure(settings):
+        with (
+            pytest.raises(ValueError, match="the cause"),
+            telling_of_failure(settings, "The retrain failed"),
+        ):
             raise ValueError("the cause")
 
     with temporary_settings({PREFECT_API_URL: None}):
@@ -94,6 +97,9 @@ def test_a_job_that_fails_says_so_and_a_webhook_that_is_down_hides_no_error(
 def test_prefects_automations_tell_where_there_is_a_server() -> None:
     with webhook() as (address, told), temporary_settings({PREFECT_API_URL: "http://server/api"}):
         settings = Settings(notification_url=SecretStr(address))
-        with pytest.raises(ValueError, match="the cause"), telling_of_failure(settings):
+        with (
+            pytest.raises(ValueError, match="the cause"),
+            telling_of_failure(settings, "The retrain failed"),
+        ):
             raise ValueError("the cause")
     assert told == []
