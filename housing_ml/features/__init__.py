@@ -1,8 +1,7 @@
 """The feature matrix, computed with numpy and pykdtree for one row or a million.
 
 `HousingFeatures` is a scikit-learn transformer that does not import scikit-learn. Its fitted state
-is plain arrays: the imputer, the clusters' centres, a regression of price on kind, and the training
-rows with their prices.
+is plain arrays: the imputer, the clusters' centres, and the training rows with their prices.
 
 `fit_transform(X, y)` differs from `fit(X, y).transform(X)` by design: it leaves each row's own
 price out of its neighbour statistics, so that training sees them as any later row will.
@@ -34,7 +33,6 @@ from housing_ml.features.geography import (
     plane,
 )
 from housing_ml.features.imputation import Imputer, ImputerState, fit_median, state_from_arrays
-from housing_ml.features.kind import KindPrices
 from housing_ml.features.neighbours import NAMES as NEIGHBOUR_NAMES
 from housing_ml.features.neighbours import Neighbours
 
@@ -101,29 +99,22 @@ class HousingFeatures:
     def fit_transform(self, X: RawData, y: Any) -> Floats:
         """Fit, and return the rows' features with each row's own price left out."""
         raw, prices = _training_rows(X, y)
-        order, filled, kind = self._fit(raw, prices)
+        order, filled = self._fit(raw, prices)
         columns = np.empty((len(raw), len(self.get_feature_names_out())))
-        columns[order] = self._columns(filled, self.neighbours_.leave_one_out(kind))
+        columns[order] = self._columns(filled, self.neighbours_.leave_one_out())
         return columns
 
-    def _fit(self, raw: Matrix, prices: Floats) -> tuple[NDArray[np.intp], Matrix, Floats]:
-        """Fit on the rows in a canonical order.
-
-        Returns:
-            That order; and in it the filled rows, and the prices of their kinds without their own.
-        """
+    def _fit(self, raw: Matrix, prices: Floats) -> tuple[NDArray[np.intp], Matrix]:
+        """Fit on the rows in a canonical order; return that order and the filled rows in it."""
         order = np.lexsort((prices, *raw.T))
         raw = raw[order]
         self.imputer_ = self.imputer(raw)
         filled = _filled(self.imputer_, raw)
-        places, logs = plane(filled[:, :2]), _logs(filled)
+        places = plane(filled[:, :2])
         self.centres_ = fit_clusters(places, self.clusters, self.random_state)
-        self.kind_, without_own = KindPrices.fit(filled, logs, prices[order])
-        self.neighbours_ = Neighbours.fit(
-            places, _attributes(filled, logs), prices[order], self.kind_.price(filled, logs)
-        )
+        self.neighbours_ = Neighbours.fit(places, _attributes(filled, _logs(filled)), prices[order])
         self.n_features_in_ = len(COLUMNS)
-        return order, filled, without_own
+        return order, filled
 
     def transform(self, X: RawData) -> Floats:
         """Return float64 (n, f), the neighbour statistics taken over all training rows.
@@ -137,9 +128,7 @@ class HousingFeatures:
         logs = _logs(filled)
         place = plane(filled[:, :2])
         if neighbours is None:
-            neighbours = self.neighbours_.statistics(
-                place, _attributes(filled, logs), self.kind_.price(filled, logs)
-            )
+            neighbours = self.neighbours_.statistics(place, _attributes(filled, logs))
         return np.concatenate(
             [
                 filled[:, :_CODE],
@@ -171,7 +160,6 @@ class HousingFeatures:
         return {
             "centres": self.centres_,
             **_prefixed("imputer.", self.imputer_.to_arrays()),
-            **_prefixed("kind.", self.kind_.to_arrays()),
             **_prefixed("neighbours.", self.neighbours_.to_arrays()),
         }
 
@@ -185,7 +173,6 @@ class HousingFeatures:
     def _restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         self.centres_ = arrays["centres"]
         self.imputer_ = state_from_arrays(_part("imputer.", arrays))
-        self.kind_ = KindPrices(**_part("kind.", arrays))
         self.neighbours_ = Neighbours.from_arrays(_part("neighbours.", arrays))
         self.n_features_in_ = len(COLUMNS)
 

@@ -2,8 +2,7 @@
 
 They are the strongest features known for these data. One query of one k-d tree serves them all:
 the 16 nearest rows are averaged under four weightings, and the one by similarity prefers
-neighbours of like income, age, size and crowding. A line through their prices by income, and what
-they cost beyond others of their kind, carry over to a row that is unlike them.
+neighbours of like income, age, size and crowding.
 
 A row's statistics are the same bit for bit alone and among a million: its sums run along its own
 contiguous values, and its small product of matrices has the same shape among any others.
@@ -42,25 +41,14 @@ LIKENESS = np.array([0.2, 9.0, 0.3, 0.3])[:, np.newaxis]
 _NEARNESS, _ALIKENESS = np.sqrt(0.5) / REACH, np.sqrt(0.5) / LIKENESS
 """Factors after which squares add up to the exponent of a normal density."""
 
-SLOPE = 160_000.0
-"""Dollars per unit of log income, from which a place's own slope is learnt."""
-
-SLOPE_WEIGHT = 0.02
-"""Variance of log income among neighbours at which their own slope counts as much as `SLOPE`."""
-
-_SCALED_SLOPE, _SCALED_WEIGHT = SLOPE / _ALIKENESS[0], SLOPE_WEIGHT * _ALIKENESS[0] ** 2
-
 WEIGHTINGS = (f"nearest_{FEW}", f"nearest_{COUNT}", "by_distance", "by_similarity")
-VALUES = ("price", "residual", "residual_by_kind", "log_income")
+VALUES = ("price", "residual", "log_income")
 NAMES = (
     *(f"neighbours_{value}_{weighting}" for weighting in WEIGHTINGS for value in VALUES),
     "neighbours_price_nearest",
     "neighbours_price_spread",
     "distance_to_nearest_row",
     "distance_to_last_neighbour",
-    *(f"neighbours_price_at_income_{weighting}" for weighting in WEIGHTINGS[2:]),
-    "price_of_kind",
-    "neighbours_price_of_kind",
 )
 
 
@@ -69,8 +57,8 @@ class Neighbours:
 
     Args:
         places: float64 (n, 2), kilometres.
-        values: float64 (7, n): price, its residuals on income and on the price of its kind, all in
-            dollars, then the attributes of `LIKENESS`.
+        values: float64 (6, n): price and its residual on income, both in dollars, then the
+            attributes of `LIKENESS`.
     """
 
     def __init__(self, places: Floats, values: Floats) -> None:
@@ -78,31 +66,25 @@ class Neighbours:
         self.values = values
         self._count = min(COUNT, len(places) - 1)
         self._tree = NearestPoints(places)
-        self._scaled = np.vstack([values[:4], values[3:] * _ALIKENESS])
+        self._scaled = np.vstack([values[:3], values[2:] * _ALIKENESS])
         self._means = np.zeros((2, 1, self._count))
         for weights, count in zip(self._means[:, 0], (FEW, COUNT), strict=True):
             weights[:count] = 1 / min(count, self._count)
 
     @classmethod
-    def fit(cls, places: Floats, attributes: Floats, prices: Floats, kind: Floats) -> Neighbours:
-        """Build from training rows: places (n, 2), attributes (4, n), and in dollars (n,) each.
-
-        Those are the prices and the prices of the rows' kinds.
-        """
+    def fit(cls, places: Floats, attributes: Floats, prices: Floats) -> Neighbours:
+        """Build from training rows: places (n, 2), attributes (4, n) and prices (n,) in dollars."""
         powers = np.vander(attributes[0], 3)
         coefficients, *_ = np.linalg.lstsq(powers, prices)
         residual = prices - powers @ coefficients
-        values = np.vstack([prices, residual, prices - kind, attributes])
-        return cls(np.ascontiguousarray(places), values)
+        return cls(np.ascontiguousarray(places), np.vstack([prices, residual, attributes]))
 
-    def statistics(self, places: Floats, attributes: Floats, kind: Floats) -> Floats:
-        """Return float64 (n, 24), the columns of `NAMES`, over all training rows."""
-        return self._statistics(*self._tree.query(places, self._count), attributes, kind)
+    def statistics(self, places: Floats, attributes: Floats) -> Floats:
+        """Return float64 (n, 16), the columns of `NAMES`, over all training rows."""
+        return self._statistics(*self._tree.query(places, self._count), attributes)
 
-    def leave_one_out(self, kind: Floats) -> Floats:
+    def leave_one_out(self) -> Floats:
         """Return the statistics of the training rows themselves, each without its own price.
-
-        So must be `kind`, the prices (n,) of their kinds.
 
         A row is left out by its number, not by its distance: many rows share one place.
         """
@@ -111,36 +93,26 @@ class Neighbours:
         others[others.all(axis=1), -1] = False
         shape = (len(index), self._count)
         return self._statistics(
-            distance[others].reshape(shape), index[others].reshape(shape), self.values[3:], kind
+            distance[others].reshape(shape), index[others].reshape(shape), self.values[2:]
         )
 
     def _statistics(
-        self,
-        distance: Floats,
-        index: NDArray[np.integer[Any]],
-        attributes: Floats,
-        kind: Floats,
+        self, distance: Floats, index: NDArray[np.integer[Any]], attributes: Floats
     ) -> Floats:
-        values = np.empty((10, *distance.shape))
-        np.take(self._scaled, index, axis=1, out=values[2:], mode="clip")
-        price, income = values[2], values[6]
-        values[6:] -= (attributes * _ALIKENESS)[:, :, np.newaxis]
-        np.multiply(income, income, out=values[0])
-        np.multiply(income, price, out=values[1])
-        weights = self._weights(distance, values[6:])
-        means = np.matmul(weights.transpose(1, 0, 2), values[:6].transpose(1, 2, 0))
-        means[:, 2:] /= weights[2:].sum(axis=-1).T[:, :, np.newaxis]
+        values = self._scaled.take(index, axis=1)
+        values[3:] -= (attributes * _ALIKENESS)[:, :, np.newaxis]
+        weights = self._weights(distance, values[3:])
         statistics = np.empty((len(distance), len(NAMES)))
-        statistics[:, :-8] = means[:, :, 2:].reshape(len(distance), -1)
-        deviation = price - means[:, 1, 2:3]
+        means = statistics[:, :-4].reshape(-1, len(WEIGHTINGS), len(VALUES))
+        np.matmul(weights.transpose(1, 0, 2), values[:3].transpose(1, 2, 0), out=means)
+        means[:, 2:] /= weights[2:].sum(axis=-1).T[:, :, np.newaxis]
+        price = values[0]
+        deviation = price - means[:, 1, :1]
         deviation *= deviation
-        statistics[:, -8] = price[:, 0]
-        np.sqrt(deviation.sum(axis=-1) / self._count, out=statistics[:, -7])
-        statistics[:, -6] = distance[:, 0]
-        statistics[:, -5] = distance[:, -1]
-        statistics[:, -4:-2] = _price_at_income(means[:, 2:], attributes[0])
-        statistics[:, -2] = kind
-        np.add(kind, means[:, 3, 4], out=statistics[:, -1])
+        statistics[:, -4] = price[:, 0]
+        np.sqrt(deviation.sum(axis=-1) / self._count, out=statistics[:, -3])
+        statistics[:, -2] = distance[:, 0]
+        statistics[:, -1] = distance[:, -1]
         return statistics
 
     def _weights(self, distance: Floats, difference: Floats) -> Floats:
@@ -167,19 +139,3 @@ class Neighbours:
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Neighbours:
         """Return the object whose `to_arrays` gave `arrays`."""
         return cls(arrays["places"], arrays["values"])
-
-
-def _price_at_income(means: Floats, income: Floats) -> Floats:
-    """Return what a local line through the neighbours' prices says at a row's log income.
-
-    Args:
-        means: (n, w, 6) of w weightings: squared scaled difference of income, that difference times
-            the price, then `VALUES`.
-        income: log income of the rows, (n,).
-    """
-    square, product, price, _, _, neighbours_income = means.transpose(2, 0, 1)
-    difference = (neighbours_income - income[:, np.newaxis]) * _ALIKENESS[0]
-    covariance = product - difference * price + _SCALED_WEIGHT * _SCALED_SLOPE
-    variance = square - difference * difference + _SCALED_WEIGHT
-    line: Floats = price - covariance / variance * difference
-    return line

@@ -99,7 +99,7 @@ def places(bundle: Bundle) -> Places:
     count = len(neighbours.places)
     rows = np.linspace(0, count - 1, min(count, MAX_PLACES)).astype(np.intp)
     longitude, latitude = (neighbours.places[rows] / KILOMETRES_PER_DEGREE).T
-    price, _, _, income, age, rooms, persons = neighbours.values[:, rows]
+    price, _, income, age, rooms, persons = neighbours.values[:, rows]
     return Places(
         longitude=_rounded(longitude, 3),
         latitude=_rounded(latitude, 3),
