@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from housing_ml.data.contract import CATEGORY, FIELDS, TARGET, to_floats
+from housing_ml.data.contract import CATEGORY, FIELDS, TARGET
+from housing_ml.data.values import to_floats
 from housing_ml.data.world_words import amount, compared
 from housing_ml.records.world import Shift
 

@@ -50,12 +50,12 @@ def _normal(name: str) -> str:
 def git_commit() -> str:
     """Return the commit of the code's checkout, with `-dirty` when it has uncommitted changes.
 
-    An image tells the commit that it was built of by `HOUSING_COMMIT`; an installed package, whatever
-    repository is around it, or a machine without git, gives "unknown".
+    An image tells the commit that it was built of by `HOUSING_COMMIT`; any other package,
+    whatever repository is around it, or a machine without git, gives "unknown".
     """
     checkout = Path(__file__).parents[2]
     if not (checkout / ".git").exists():
-        return "unknown"
+        return os.environ.get("HOUSING_COMMIT", "unknown")
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],  # noqa: S607
