@@ -111,7 +111,7 @@ def describe(raw: Matrix, price: Vector, actual: Vector) -> Reference:
     grids = {name: _grid(values) for name, values in watched.items() if name != CATEGORY}
     empty = Reference(grids, {})
     counts = {name: tuple(found.tolist()) for name, found in tally(empty, watched).items()}
-    return Reference(grids, counts, joint)
+    return Reference(grids, counts, joint=joint)
 
 
 def tally(reference: Reference, watched: Mapping[str, Vector]) -> Tally:
