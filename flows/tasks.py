@@ -16,7 +16,7 @@ from prefect import task
 from prefect.logging import get_run_logger
 
 from housing_ml.config.choices import FeatureParameters, ImputerName, ModelName, Parameters
-from housing_ml.config.data import FeedbackConfig
+from housing_ml.config.feedback import FeedbackConfig
 from housing_ml.config.retrain import RetrainConfig
 from housing_ml.data.contract import COLUMNS, TARGET, to_matrix
 from housing_ml.orchestration.caching import LIBRARIES, stage

@@ -12,7 +12,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from housing_ml.config.base import Config
-from housing_ml.config.data import DataConfig, FeedbackConfig, SplitConfig
+from housing_ml.config.data import DataConfig, SplitConfig
+from housing_ml.config.feedback import FeedbackConfig
 from housing_ml.config.gate import GateConfig
 from housing_ml.config.modelling import (
     EvaluationConfig,

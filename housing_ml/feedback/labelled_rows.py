@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from housing_ml.config.data import FeedbackConfig
+from housing_ml.config.feedback import FeedbackConfig
 from housing_ml.data.checks import check
 from housing_ml.data.contract import (
     CATEGORIES,
