@@ -97,6 +97,7 @@ class Bundle:
             self.golden = Golden(**safetensors.numpy.load(files[GOLDEN]))
             self.reference = read_reference(files[REFERENCE])
             self._session = _session(files[MODEL])
+            self.golden.require_rows()
             replayed = self.predict_matrix(self.golden.raw)
         except Exception as error:  # damage can surface as any error of numpy or ONNX Runtime
             reason = self.code.explain(error)
