@@ -49,7 +49,10 @@ def test_tasks_and_files_exist(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=named)
 def test_settings_exist(document: Path) -> None:
-    known = {f"HOUSING_{name.upper()}" for name in Settings.model_fields} | {"HOUSING_API_KEY"}
+    known = {f"HOUSING_{name.upper()}" for name in Settings.model_fields} | {
+        "HOUSING_API_KEY",
+        "HOUSING_IDENTITY_TOKEN",
+    }
     known |= {f"HOUSING_CLOUD_{name.upper()}" for name in CloudSettings.model_fields}
     asked = set(re.findall(r"\bHOUSING_(?!SERVE_)[A-Z_]+", document.read_text()))
 
