@@ -22,7 +22,6 @@ import pyarrow.parquet as pq
 from benchmarks.scoring import make_table, the_bundle
 from housing_ml.bundle.model import bounded
 from housing_ml.bundle.row_order import similar_order
-from housing_ml.bundle.table_chunks import encode
 from housing_ml.data.checks import check
 from housing_ml.data.contract import COLUMNS, BlockGroup, to_matrix
 from housing_ml.features.geography import plane
@@ -44,6 +43,13 @@ if TYPE_CHECKING:
 
 CHUNK = 2048
 TRIES = 7
+
+
+def parquet(table: pa.Table) -> bytes:
+    """Return a table as Parquet."""
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
 
 
 def microseconds(function: Callable[[], object], rows: int) -> float:
@@ -113,7 +119,7 @@ def request_parts(bundle: Bundle, table: pa.Table) -> dict[str, float]:
 
 def file_parts(bundle: Bundle, table: pa.Table) -> dict[str, float]:
     """Time what a Parquet file of the table's rows needs."""
-    rows, content = len(table), encode(table, ".parquet")
+    rows, content = len(table), parquet(table)
     frame = {name: table.column(name).to_numpy() for name in COLUMNS}
     raw = to_matrix(frame)
     prices = bundle.predict_matrix(raw)._asdict()
@@ -123,7 +129,7 @@ def file_parts(bundle: Bundle, table: pa.Table) -> dict[str, float]:
         "check the contract": microseconds(lambda: check(frame, COLUMNS), rows),
         "columns to a matrix": microseconds(lambda: to_matrix(frame), rows),
         **prediction_parts(bundle, raw),
-        "write Parquet": microseconds(lambda: encode(priced, ".parquet"), rows),
+        "write Parquet": microseconds(lambda: parquet(priced), rows),
     }
 
 

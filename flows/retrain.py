@@ -16,6 +16,7 @@ from housing_ml.orchestration.runs import result_storage, run_stage, session
 from housing_ml.records.figures import Figures
 from housing_ml.records.retrain import RegisteredVersion, RetrainResult, Stages
 from housing_ml.registry.models import holds
+from housing_ml.registry.schema import check_schema
 from housing_ml.releases.champion import is_champion
 from housing_ml.releases.channels import open_releases, read_channels
 from housing_ml.releases.circumstances import circumstances
@@ -42,6 +43,7 @@ def retrain(config: RetrainConfig = RetrainConfig()) -> RetrainResult:  # noqa: 
 
 
 def _retrain(config: RetrainConfig) -> RetrainResult:
+    check_schema(Settings())
     progress = Progress(STAGES)
     found, drawn = search(config, progress)
     stages, drawn = _train(found, drawn, config, progress)

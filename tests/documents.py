@@ -25,6 +25,8 @@ ELSEWHERE = {
     r"housing canary watch$": "goes on until requests tell",
     r"wandb sync ": "needs an account of Weights & Biases",
     r"HOUSING_OPTUNA_STORAGE=postgresql:": "needs a database server of the reader's",
+    r"PREFECT_API_URL=http://prefect\.example\.com": "needs a Prefect server of the reader's",
+    r"HOUSING_(BUCKET=gs://|IDENTITY_TOKEN=)|curl .*\$SERVICE/": "needs a project at Google",
     r"prefect --no-prompt deploy ": "changes the deployments that other tests look at",
     r"(gcloud|terraform|git tag|printf|export|python3 deployments/cloud_run)\b": (
         "needs a project at Google, or is a part of what does"

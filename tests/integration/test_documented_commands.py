@@ -60,7 +60,7 @@ GIVEN = f"""
 import functools
 import pandas as pd
 import housing_ml
-from housing_ml.config import RetrainConfig
+from housing_ml.config.retrain import RetrainConfig
 
 train_frame = pd.read_csv("housing.csv")
 frame = pd.read_csv("block_groups.csv")

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 _SCRIPT = """
 import os, sys, time
 import numpy as np
-from housing_ml.config import FeatureParameters, SweepConfig
+from housing_ml.config.choices import FeatureParameters
+from housing_ml.config.sweep import SweepConfig
 from housing_ml.modelling.sweep import study
-from housing_ml.sweep.objective import Objective
-from housing_ml.sweep.optuna_driver import sweep
+from housing_ml.modelling.sweep.objective import Objective
+from housing_ml.modelling.sweep.optuna_driver import sweep
 
 class Slow(Objective):
     def fold_wmapes(self, parameters):

@@ -26,7 +26,7 @@ pytest.importorskip("distributed", reason="the extra `dask` is not installed")
 
 _MODULE = """
 import os, time
-from housing_ml.sweep.objective import Objective
+from housing_ml.modelling.sweep.objective import Objective
 
 class Slow(Objective):
     def fold_wmapes(self, parameters):

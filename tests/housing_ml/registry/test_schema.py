@@ -1,0 +1,47 @@
+"""A retrain does not find out after all of its training that MLflow's database is another one's."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from housing_ml.registry.models import RegistryError, _client
+from housing_ml.registry.schema import check_schema
+from housing_ml.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A home whose database the installed MLflow has made."""
+    found = Settings(home=tmp_path_factory.mktemp("home"))
+    with _client(found) as client:
+        client.search_registered_models()
+    return found
+
+
+def rewrite(settings: Settings, revision: str) -> None:
+    path = Path(settings.tracking_uri.removeprefix("sqlite:///"))
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+
+
+def test_the_installed_versions_own_database_and_none_are_taken(
+    settings: Settings, tmp_path: Path
+) -> None:
+    check_schema(settings)
+    check_schema(Settings(home=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("revision", "told"),
+    [("0584bdc529eb", "mlflow db upgrade sqlite:///"), ("f00f00f00f00", "newer MLflow")],
+)
+def test_another_versions_database_is_told_with_what_to_do(
+    settings: Settings, revision: str, told: str
+) -> None:
+    rewrite(settings, revision)
+    with pytest.raises(RegistryError, match=told):
+        check_schema(settings)
