@@ -39,7 +39,7 @@ Verdict = Literal["steady", "drift", "collapsed", "too few"]
 
 
 class ColumnDrift(Record):
-    """One column of one window against rows of before."""
+    """One column of one window against the training rows."""
 
     name: str
     rows: int = Field(ge=0)
@@ -64,10 +64,7 @@ class WindowDrift(Record):
     start: datetime
     version: str
     rows: int = Field(ge=0)
-    columns: tuple[ColumnDrift, ...] = Field(description="Against the training rows.")
-    earlier: tuple[ColumnDrift, ...] = Field(
-        default=(), description="Against earlier quiet windows; empty where there are none yet."
-    )
+    columns: tuple[ColumnDrift, ...]
 
     def moved(self) -> tuple[ColumnDrift, ...]:
         """Return the columns that drifted or collapsed."""
@@ -91,7 +88,6 @@ class _Measured(NamedTuple):
     missing: int
     missing_before: float
     outside: int
-    outside_before: float
     fullest: float
     """Share of the fullest bin."""
 
@@ -99,7 +95,7 @@ class _Measured(NamedTuple):
 def compare(
     reference: Reference, seen: Tally, start: datetime, version: str, config: DriftConfig
 ) -> WindowDrift:
-    """Judge each column of a window against the rows that the reference has counted.
+    """Judge each column of a window against the training rows.
 
     Columns of `seen` that the reference does not have are left out.
     """
@@ -159,11 +155,9 @@ def _measure(reference: Reference, name: str, before: Counts, seen: Counts) -> _
             missing=0,
             missing_before=0.0,
             outside=int(seen[-1]),
-            outside_before=int(before[-1]) / max(1, int(before.sum())),
             fullest=0.0,
         )
-    (bins, missing, outside), (old, old_missing, old_outside) = bins_of(seen), bins_of(before)
-    rows_before = max(1, int(old.sum()) + old_missing)
+    (bins, missing, outside), (old, old_missing, _) = bins_of(seen), bins_of(before)
     groups = deciles(old)
     return _Measured(
         name=name,
@@ -172,9 +166,8 @@ def _measure(reference: Reference, name: str, before: Counts, seen: Counts) -> _
         psi=psi(np.append(groups(old), old_missing), np.append(groups(bins), missing)),
         distance=wasserstein(reference.grids[name], old, bins),
         missing=missing,
-        missing_before=old_missing / rows_before,
+        missing_before=old_missing / max(1, old.sum() + old_missing),
         outside=outside,
-        outside_before=old_outside / rows_before,
         fullest=float(bins.max() / max(1, rows)),
     )
 
@@ -216,7 +209,7 @@ def _reasons(item: _Measured, p_value: float, config: DriftConfig) -> Iterator[s
             )
     z = float(ndtri(1 - config.significance / 10))  # about ten columns share the chance
     if intervals.share(item.missing, item.rows, z).low > item.missing_before + config.missing:
-        yield f"{item.missing / item.rows:.1%} missing, {item.missing_before:.1%} before"
-    if intervals.share(item.outside, item.rows, z).low > item.outside_before + config.outside:
+        yield f"{item.missing / item.rows:.1%} missing, {item.missing_before:.1%} in training"
+    if intervals.share(item.outside, item.rows, z).low > config.outside:
         what = "of unknown categories" if item.name == CATEGORY else "outside the training range"
         yield f"{item.outside / item.rows:.1%} {what}"
