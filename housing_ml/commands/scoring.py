@@ -31,10 +31,10 @@ def predict(file: Path, *, out: Path | None = None, as_json: Json = False) -> in
 
     if out is not None and out.suffix.lower() not in ENDINGS:
         raise CommandError(f"{out}: name a file that ends with {' or '.join(ENDINGS)}")
-    table = _read(file)
+    bundle, table = _champion(), _read(file)
     if table.dialect:
         warn(f"{file}: read with {table.dialect}; CSV is written in the same way")
-    prediction = _predict(_champion(), table)
+    prediction = _predict(bundle, table)
     if as_json:
         print(priced_frame(table, prediction).to_json(orient="records", indent=2))
         return 0

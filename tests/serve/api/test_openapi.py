@@ -9,6 +9,7 @@ import pytest
 import schemathesis
 from hypothesis import given, settings
 from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from housing_ml.data.contract import FIELDS
 from tests.serve.conftest import Home
@@ -34,6 +35,10 @@ ROUTES = {
 }
 
 
+UNDESCRIBED = {"/api/v1/feedback": [positive_data_acceptance]}
+"""No schema can say which prediction ids were given to the caller."""
+
+
 @pytest.fixture(scope="session")
 def api(service: Service) -> Any:
     return schemathesis.openapi.from_url(f"{service.url}/docs/openapi.json")
@@ -54,7 +59,7 @@ def test_every_answer_is_as_described(
     @settings(max_examples=40 if method == "POST" else 3, deadline=None, database=None)
     @given(case=api[path][method].as_strategy(generation_mode=mode))
     def call(case: Any) -> None:
-        case.call_and_validate()
+        case.call_and_validate(excluded_checks=UNDESCRIBED.get(path, []))
 
     call()
 
