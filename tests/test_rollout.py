@@ -85,7 +85,7 @@ def start(tmp_path: Path, service: str) -> Start:
         }
         script = ROOT / "deployments" / "cloud_run" / "rollout.sh"
         return subprocess.Popen(
-            [str(script)],
+            ["/usr/bin/env", "--default-signal=INT", str(script)],  # whoever runs the tests
             env=environment,
             stderr=subprocess.PIPE,
             text=True,
