@@ -214,7 +214,7 @@ def test_a_missing_or_damaged_table_is_computed_again(damage: str) -> None:
 def test_a_change_of_one_stages_config_leaves_the_stages_before_it_cached() -> None:
     again = Run(small(evaluation={"bootstrap_samples": 120}))
 
-    assert again.computed == ["evaluation", "registration", "gate"]
+    assert again.computed == ["evaluation", "figures", "registration", "gate"]
     assert {"imputers", "models", "figure-sweep"}.isdisjoint(again.shown)
     assert {"gate", "figure-importance", "summary"} <= again.shown
 
@@ -279,7 +279,7 @@ def test_prices_from_feedback_replace_those_of_the_source(
     known = pd.read_csv(sample)
     others = housing_frame.drop(housing_frame.sample(2_000, random_state=7).index)
     priced = pd.concat([known.head(30), others.head(20)])
-    numbers = np.column_stack([to_matrix(priced), np.ones((50, 3))]).tobytes()
+    numbers = np.column_stack([to_matrix(priced), np.full((50, 3), 345_678.0)]).tobytes()
     ids = [f"prediction-{row}" for row in range(50)]
     entry = Entry(moment.timestamp(), "1", "champion", ids, numbers)
     log = f"predictions/date={moment.date()}/segment.parquet"
