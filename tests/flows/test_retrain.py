@@ -338,7 +338,7 @@ def test_a_synthetic_model_never_replaces_one_of_real_data(first: Run) -> None:
     [
         (b"", "empty"),
         (b"longitude,latitude\n1,2\n", "housing_median_age"),
-        (b"\x1f\x8b\x08", "cannot be read as a table"),
+        (b"\x1f\x8b\x08", "compressed by gzip"),
     ],
 )
 def test_a_broken_source_stops_with_one_message_and_leaves_the_rest_untouched(
@@ -402,13 +402,13 @@ def checkout(tmp_path: Path) -> Checkout:
 def test_an_edit_of_the_features_computes_them_and_what_follows_only(checkout: Checkout) -> None:
     number = "KILOMETRES_PER_DEGREE = np.array([88.8, 111.2])"
 
-    checkout.edit("geography.py", number, f"# a comment\n{number}")
+    checkout.edit("features/geography.py", number, f"# a comment\n{number}")
     assert checkout.computed() == []
-    checkout.edit("geography.py", "88.8", "88.7")
+    checkout.edit("features/geography.py", "88.8", "88.7")
     computed = checkout.computed()
     assert {"features", "selection", "training", "evaluation"} <= set(computed)
     assert not {"ingestion", "split"} & set(computed)
-    checkout.edit("geography.py", "88.7", "88.8")
+    checkout.edit("features/geography.py", "88.7", "88.8")
     assert checkout.computed() == []
 
 
