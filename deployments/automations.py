@@ -131,42 +131,40 @@ def _failure(notification: UUID) -> Automation:
 
 
 def _question(notification: UUID) -> Automation:
-    return Automation(
+    return _at_event(
+        "housing.model.asks",
         name="housing-question",
         description="Tell of a model that a person is to decide about.",
-        trigger=EventTrigger(
-            expect={"housing.model.asks"},
-            posture=Posture.Reactive,
-            threshold=1,
-            within=timedelta(0),
+        message=SendNotification(
+            block_document_id=notification,
+            subject="{{ event.resource.name }} waits for a person",
+            body="{{ event.payload.reasons | join('; ') }}\n"
+            "housing promote {{ event.payload.version }} --why REASON, or the form of the "
+            "deployment promote, puts it into service.\n{{ flow_run | ui_url }}",
         ),
-        actions=[
-            SendNotification(
-                block_document_id=notification,
-                subject="{{ event.resource.name }} waits for a person",
-                body="{{ event.payload.reasons | join('; ') }}\n"
-                "housing promote {{ event.payload.version }} --why REASON, or the form of the "
-                "deployment promote, puts it into service.\n{{ flow_run | ui_url }}",
-            )
-        ],
     )
 
 
 def _rejection(notification: UUID) -> Automation:
-    return Automation(
+    return _at_event(
+        "housing.model.rejected",
         name="housing-rejection",
         description="Tell of a model that the gate rejected.",
-        trigger=EventTrigger(
-            expect={"housing.model.rejected"},
-            posture=Posture.Reactive,
-            threshold=1,
-            within=timedelta(0),
+        message=SendNotification(
+            block_document_id=notification,
+            subject="The gate rejected {{ event.resource.name }}",
+            body="{{ event.payload.reasons | join('; ') }}\n{{ flow_run | ui_url }}",
         ),
-        actions=[
-            SendNotification(
-                block_document_id=notification,
-                subject="The gate rejected {{ event.resource.name }}",
-                body="{{ event.payload.reasons | join('; ') }}\n{{ flow_run | ui_url }}",
-            )
-        ],
+    )
+
+
+def _at_event(event: str, *, name: str, description: str, message: SendNotification) -> Automation:
+    """Return the automation that sends a message at each event of a kind."""
+    return Automation(
+        name=name,
+        description=description,
+        trigger=EventTrigger(
+            expect={event}, posture=Posture.Reactive, threshold=1, within=timedelta(0)
+        ),
+        actions=[message],
     )

@@ -55,6 +55,11 @@ def code_fingerprint(*code: str | Function, without: Sequence[str] = ()) -> str:
     return sha256("".join(lines).encode()).hexdigest()
 
 
+def feature_fingerprint() -> str:
+    """Return the digest of the feature code, which a bundle tells of itself."""
+    return code_fingerprint("housing_ml.features", without=(WORDING,))
+
+
 def reached_code(*code: str | Function, without: Sequence[str] = ()) -> dict[str, str]:
     """Return the SHA-256 of each module that can be reached, by name; a reason for a fingerprint.
 

@@ -32,7 +32,7 @@ from housing_ml.bundle.reference import REFERENCE, Reference, read_reference
 from housing_ml.bundle.row_order import similar_order
 from housing_ml.data.contract import CATEGORIES, NUMERIC, Matrix, RawData, to_matrix
 from housing_ml.features import HousingFeatures
-from housing_ml.fingerprint import WORDING, code_fingerprint
+from housing_ml.fingerprint import feature_fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +88,7 @@ class Bundle:
         self._files = {name: files[name] for name in FILES}
         self.manifest: Manifest = read_manifest(files[MANIFEST])
         self._check_digests()
-        here = code_fingerprint(HousingFeatures.__module__, without=(WORDING,))
+        here = feature_fingerprint()
         self.code = FeatureCode(self.manifest.feature_fingerprint, here)
         if same_code:
             self.code.require_the_same()

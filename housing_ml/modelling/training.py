@@ -15,8 +15,7 @@ from housing_ml.bundle.model import Bundle, Golden, bounded
 from housing_ml.bundle.reference import describe
 from housing_ml.data.contract import CATEGORIES, NUMERIC, Matrix
 from housing_ml.errors import HousingError
-from housing_ml.features import HousingFeatures
-from housing_ml.fingerprint import WORDING, code_fingerprint
+from housing_ml.fingerprint import feature_fingerprint
 from housing_ml.modelling.conformal import Calibration, calibrate
 from housing_ml.modelling.folds import make_folds, predict_fold, splitter
 from housing_ml.modelling.golden_rows import golden_rows, model_splits
@@ -89,7 +88,7 @@ def train(  # noqa: PLR0913, PLR0917 - the choices of the stages before, each fr
         clusters=features.clusters,
         seed=config.seed,
         feature_names=tuple(pipeline["features"].get_feature_names_out().tolist()),
-        feature_fingerprint=code_fingerprint(HousingFeatures.__module__, without=(WORDING,)),
+        feature_fingerprint=feature_fingerprint(),
         provenance=provenance,
         interval=calibration.interval,
         price_range=PriceRange(minimum=float(y.min()), maximum=float(y.max())),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from housing_ml.bundle.manifest import BundleError, read_manifest
-from housing_ml.fingerprint import WORDING, code_fingerprint
+from housing_ml.fingerprint import feature_fingerprint
 from housing_ml.releases.channels import MANIFEST, fetch_bundle
 from housing_ml.storage.errors import ReleaseError
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from housing_ml.releases.records import Release
     from housing_ml.storage.versioned import ReleaseStorage
-
-_FEATURES = "housing_ml.features"
 
 
 def feature_code_notes(
@@ -49,6 +47,4 @@ def _is_of_this_code(storage: ReleaseStorage, digest: str) -> bool:
     found = storage.read(f"bundles/{digest}/{MANIFEST}")
     if found is None:
         raise ReleaseError(f"bundle {digest[:12]}: {MANIFEST} was never published, or was deleted")
-    return read_manifest(found.content).feature_fingerprint == code_fingerprint(
-        _FEATURES, without=(WORDING,)
-    )
+    return read_manifest(found.content).feature_fingerprint == feature_fingerprint()
