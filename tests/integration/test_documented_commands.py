@@ -15,6 +15,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import msgspec
+import pandas as pd
 import pytest
 
 from benchmarks.server import Server
@@ -37,8 +38,6 @@ from tests.documents import HERE, PROGRAMS, ROOT, STARTED, Command
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    import pandas as pd
 
     from housing_ml.bundle.model import Bundle
 
@@ -156,6 +155,25 @@ def trained_on(rows: pd.DataFrame, folds: int) -> Bundle:
     ).bundle
 
 
+def write_other_forms(rows: pd.DataFrame, folder: Path) -> None:
+    """Write the rows as scikit-learn and StatLib have them, and as these are once converted."""
+    numbers = rows.drop(columns="ocean_proximity")
+    numbers.to_csv(folder / "converted.csv", index=False)
+    numbers.to_csv(folder / "cal_housing.data", index=False, header=False)
+    averages = {
+        "MedInc": numbers["median_income"],
+        "HouseAge": numbers["housing_median_age"],
+        "AveRooms": numbers["total_rooms"] / numbers["households"],
+        "AveBedrms": numbers["total_bedrooms"] / numbers["households"],
+        "Population": numbers["population"],
+        "AveOccup": numbers["population"] / numbers["households"],
+        "Latitude": numbers["latitude"],
+        "Longitude": numbers["longitude"],
+        "MedHouseVal": numbers[TARGET] / 100_000,
+    }
+    pd.DataFrame(averages).to_csv(folder / "california_housing.csv", index=False)
+
+
 @pytest.fixture(scope="module")
 def project(
     housing_frame: pd.DataFrame,
@@ -168,6 +186,7 @@ def project(
     rows.to_csv(folder / "housing.csv", index=False)
     rows.drop(columns=TARGET).to_csv(folder / "block_groups.csv", index=False)
     rows.drop(columns=TARGET).to_parquet(folder / "block_groups.parquet")
+    write_other_forms(rows, folder)
     project = Project(folder, folder / "housing.csv")
     trained = project.run("make run")
     assert trained.returncode == 0, trained.stdout + trained.stderr
