@@ -64,7 +64,7 @@ class MonitorReport(Record):
 
     def __str__(self) -> str:
         """Say it for a person."""
-        state = "alert" if self.alert else "quiet"
+        state = "no champion" if self.champion is None else "alert" if self.alert else "quiet"
         return f"{state}, {self.predictions:,} predictions, {self.labelled:,} labelled"
 
 

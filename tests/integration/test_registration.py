@@ -180,31 +180,28 @@ def test_a_worker_that_starts_marks_runs_whose_process_is_gone(
     assert kind(client, elsewhere) == StateType.CRASHED
 
 
-def execute(client: SyncPrefectClient, home: str) -> tuple[str, str]:
-    """Run the monitor as a worker's process does; return its state and its own log."""
-    run = client.create_flow_run_from_deployment(named(client, "monitor").id, name=uuid4().hex)
-    environment = os.environ | {"HOUSING_HOME": home, "PREFECT__FLOW_RUN_ID": str(run.id)}
-    done = subprocess.run(
-        [sys.executable, "-m", "prefect.engine"],
-        env=environment,
-        cwd="/",
-        capture_output=True,
-        text=True,
-        check=False,
+def execute(client: SyncPrefectClient, home: str) -> tuple[StateType, str]:
+    """Roll back as a worker's process does; return how the run ended, and its own log."""
+    run = client.create_flow_run_from_deployment(
+        named(client, "roll-back").id, name=uuid4().hex, parameters={"why": "a test", "by": "it"}
     )
+    environment = os.environ | {"HOUSING_HOME": home, "PREFECT__FLOW_RUN_ID": str(run.id)}
+    engine = [sys.executable, "-m", "prefect.engine"]
+    subprocess.run(engine, env=environment, cwd="/", capture_output=True, check=False)
     logs = client.request(
         "POST", "/logs/filter", json={"logs": {"flow_run_id": {"any_": [str(run.id)]}}}
     )
-    return done.stderr, "\n".join(item["message"] for item in logs.json())
+    return kind(client, run.id), "\n".join(item["message"] for item in logs.json())
 
 
-def test_a_run_works_in_the_workers_own_home_and_leaves_no_exception_there(
+def test_a_run_that_fails_in_the_workers_own_home_leaves_no_exception_there(
     client: SyncPrefectClient, registered: Settings, tmp_path: Path
 ) -> None:
     assert registered
     home = tmp_path / "workers-home"
-    _, log = execute(client, str(home))
+    state, log = execute(client, str(home))
 
+    assert state == StateType.FAILED
     assert "no champion" in log
     assert home.is_dir()
     assert [file for file in (home / "storage").rglob("*") if file.is_file()] == []

@@ -289,3 +289,4 @@ def test_nothing_at_all_is_a_report_too(tmp_path: Path) -> None:
     assert not report.alert
     assert report.predictions == 0
     assert not report.retraining.retrain
+    assert str(report) == "no champion, 0 predictions, 0 labelled"
