@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from housing_ml.notebook import fit
 
 __all__ = ["__version__", "fit", "load_bundle"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 SHARED_ARCHIVE = Path(__file__).parents[2] / "shared" / "data" / "housing.tgz"
-OLD_RELEASES = SHARED_ARCHIVE.with_name("releases-0.1.0.tgz")
+
+
+def kept_storages() -> list[Path]:
+    """The release storages that older versions wrote, which lie beside the dataset."""
+    address = os.environ.get("HOUSING_DATA_URL", "").removeprefix("file://")
+    folders = {SHARED_ARCHIVE.parent, Path(address or SHARED_ARCHIVE).parent}
+    found = {file.name: file for folder in folders for file in folder.glob("releases-*.tgz")}
+    return [found[name] for name in sorted(found)]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -57,11 +64,11 @@ def housing_frame(housing_archive: Path) -> pd.DataFrame:
     return frame[[*COLUMNS, TARGET]]
 
 
-@pytest.fixture
-def old_home(tmp_path: Path) -> Path:
-    """A home folder with the release storage that version 0.1.0 wrote: one champion, version 1."""
+@pytest.fixture(params=kept_storages(), ids=lambda file: file.stem)
+def old_home(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A home folder with the release storage of an older version; a test has one for each."""
     home = tmp_path / "old"
-    with tarfile.open(OLD_RELEASES) as archive:
+    with tarfile.open(request.param) as archive:
         archive.extractall(home / "storage", filter="data")
     return home
 

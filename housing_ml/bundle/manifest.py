@@ -12,10 +12,11 @@ import hashlib
 import msgspec
 
 from housing_ml.errors import HousingError
-from housing_ml.formats import refusal
+from housing_ml.formats import Format, Stamp
 
-FORMAT = 1
-"""Version of the bundle's layout."""
+MANIFEST = "manifest.json"
+FORMAT = Format(1, needs="0.2.0")
+"""Of the bundle's layout."""
 
 
 class BundleError(HousingError, RuntimeError):
@@ -60,7 +61,9 @@ class ColumnRange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything about a bundle but its arrays; `files` holds the other files' SHA-256."""
 
-    format: int = FORMAT
+    format: int = FORMAT.number
+    needs: str | msgspec.UnsetType = msgspec.UNSET
+    """Oldest version of the software that reads it; 0.1 did not say."""
     model: str
     parameters: dict[str, bool | int | float | str | None]
     imputer: str
@@ -87,8 +90,20 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return msgspec.structs.replace(complete, seal=sha256(complete.to_json()))
 
 
-class _Version(msgspec.Struct):
-    format: int
+class _Stamp(Stamp):
+    format: int  # every manifest has one
+
+
+def newer_format(content: bytes) -> str:
+    """Return why a manifest of a newer format is not read; empty of any other, whatever is in it.
+
+    A newer format is looked for before anything else: what is not known here may look damaged.
+    """
+    try:
+        found = msgspec.json.decode(content, type=_Stamp)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
+    return FORMAT.refusal(MANIFEST, found)
 
 
 def read_manifest(content: bytes) -> Manifest:
@@ -97,22 +112,22 @@ def read_manifest(content: bytes) -> Manifest:
     Raises:
         BundleError: when it is no manifest, of another format, or was changed after it was made.
     """
+    if refusal := newer_format(content):
+        raise BundleError(refusal)
     try:
-        version = msgspec.json.decode(content, type=_Version).format
-        if version > FORMAT:
-            raise BundleError(refusal("manifest.json", version, FORMAT))
-        if version != FORMAT:
+        version = msgspec.json.decode(content, type=_Stamp).format
+        if version < 1:
             raise BundleError(
-                f"manifest.json: format {version}, but this code reads format {FORMAT}: "
+                f"{MANIFEST}: format {version}, but this code reads format {FORMAT.number}: "
                 "train again with this code, or serve with the code that trained"
             )
         manifest = msgspec.json.decode(content, type=Manifest)
     except msgspec.MsgspecError as error:
-        raise BundleError(f"manifest.json: {error}") from error
+        raise BundleError(f"{MANIFEST}: {error}") from error
     except UnicodeDecodeError as error:
-        raise BundleError(f"manifest.json: not UTF-8: {error.reason}") from error
+        raise BundleError(f"{MANIFEST}: not UTF-8: {error.reason}") from error
     if manifest.sealed(manifest.files) != manifest or manifest.to_json() != content:
-        raise BundleError("manifest.json: its seal does not match: it was changed or damaged")
+        raise BundleError(f"{MANIFEST}: its seal does not match: it was changed or damaged")
     return manifest
 
 

@@ -22,11 +22,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import onnxruntime
 import safetensors.numpy
 
-from housing_ml.bundle.manifest import BundleError, Manifest, Provenance, read_manifest, sha256
+from housing_ml.bundle.manifest import (
+    FORMAT,
+    MANIFEST,
+    BundleError,
+    Manifest,
+    Provenance,
+    read_manifest,
+    sha256,
+)
 from housing_ml.bundle.proof import FeatureCode, Golden, Prediction, Vector, check_golden
 from housing_ml.bundle.reference import REFERENCE, Reference, read_reference
 from housing_ml.bundle.row_order import similar_order
@@ -50,12 +59,7 @@ __all__ = [
     "load_bundle",
 ]
 
-MANIFEST, FEATURES, MODEL, GOLDEN = (
-    "manifest.json",
-    "features.safetensors",
-    "model.onnx",
-    "golden.safetensors",
-)
+FEATURES, MODEL, GOLDEN = ("features.safetensors", "model.onnx", "golden.safetensors")
 FILES = (MANIFEST, FEATURES, MODEL, GOLDEN, REFERENCE)
 
 _THREADS = min(4, os.cpu_count() or 1)
@@ -121,7 +125,8 @@ class Bundle:
             REFERENCE: reference.to_json(),
         }
         digests = {name: sha256(content) for name, content in contents.items()}
-        return cls({MANIFEST: manifest.sealed(digests).to_json(), **contents})
+        stamped = msgspec.structs.replace(manifest, needs=FORMAT.needs)
+        return cls({MANIFEST: stamped.sealed(digests).to_json(), **contents})
 
     @property
     def digest(self) -> str:

@@ -8,12 +8,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from housing_ml.data.contract import CATEGORY, COLUMNS, NUMERIC, category_codes
 from housing_ml.errors import HousingError
+from housing_ml.feedback.log_format import FOLDER, FORMAT, OUTPUTS
+from housing_ml.formats import Stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,8 +27,6 @@ if TYPE_CHECKING:
     from housing_ml.data.contract import Matrix
     from housing_ml.storage.versioned import ReleaseStorage
 
-FOLDER = "predictions"
-OUTPUTS = ("predicted_price", "lower", "upper")
 _BATCH_ROWS = 65_536
 _TEXTS = ("model_version", CATEGORY)
 
@@ -98,18 +99,25 @@ def read_log(storage: ReleaseStorage, name: str) -> Iterator[LogRows]:
     """Yield the rows of a file, some ten thousand at a time.
 
     Raises:
-        LogError: when it is not there, damaged, or lacks a column.
+        LogError: when it is not there, damaged, lacks a column, or is of a newer format.
     """
     found = storage.read(name)
     if found is None:
         raise LogError(f"{name}: no longer there")
     try:
         file = pq.ParquetFile(pa.BufferReader(found.content), read_dictionary=[*_TEXTS])
+        if refusal := FORMAT.refusal(name, _stamp(file)):
+            raise LogError(refusal)
         wanted = ["prediction_id", "time", *_TEXTS, *NUMERIC, *OUTPUTS]
         for batch in file.iter_batches(_BATCH_ROWS, columns=wanted):
             yield _rows(batch)
-    except (pa.ArrowException, KeyError, OSError) as error:
+    except (pa.ArrowException, KeyError, OSError, msgspec.ValidationError) as error:
         raise LogError(f"{name}: {error}") from error
+
+
+def _stamp(file: pq.ParquetFile) -> Stamp:
+    said = {key.decode(): value.decode() for key, value in (file.metadata.metadata or {}).items()}
+    return msgspec.convert(said, Stamp, strict=False)
 
 
 def _rows(batch: pa.RecordBatch) -> LogRows:

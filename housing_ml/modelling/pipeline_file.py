@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 import skops.io
+from skops.io.exceptions import UntrustedTypesFoundException
 
 from housing_ml.errors import HousingError
 
@@ -28,6 +29,8 @@ TRUSTED_TYPES = (
 """What our pipelines hold beyond scikit-learn's plain types. A constant of the code: a list that
 came with the file would trust whatever the file holds."""
 
+_OURS = f"{__name__.partition('.')[0]}."
+
 
 def pipeline_to_bytes(pipeline: Pipeline) -> bytes:
     """Return the fitted pipeline as skops bytes."""
@@ -38,14 +41,23 @@ def pipeline_from_bytes(content: bytes) -> Pipeline:
     """Return the pipeline; it predicts what the original one predicts.
 
     Raises:
-        PipelineError: when another version of this package wrote it.
+        PipelineError: when another version of this package, or a newer skops, wrote it.
         skops.io.exceptions.UntrustedTypesFoundException: when it holds a type of no pipeline.
     """
-    ours = f"{__name__.partition('.')[0]}."
-    strange = {*skops.io.get_untrusted_types(data=content)} - {*TRUSTED_TYPES}
-    if others := sorted(name for name in strange if name.startswith(ours)):
-        raise PipelineError(
-            f"another version of this package wrote the pipeline (it holds {', '.join(others)}): "
-            "train again with `housing retrain`; the bundle beside it is served as it is"
-        )
-    return cast("Pipeline", skops.io.loads(content, trusted=list(TRUSTED_TYPES)))
+    try:
+        strange = {*skops.io.get_untrusted_types(data=content)} - {*TRUSTED_TYPES}
+        others = sorted(name for name in strange if name.startswith(_OURS))
+        if not others:
+            return cast("Pipeline", skops.io.loads(content, trusted=list(TRUSTED_TYPES)))
+    except UntrustedTypesFoundException:
+        raise
+    except Exception as error:  # a class that has changed can fail in any way
+        raise _of_another_version(f"{type(error).__name__}: {error}") from error
+    raise _of_another_version(f"it holds {', '.join(others)}")
+
+
+def _of_another_version(why: str) -> PipelineError:
+    return PipelineError(
+        f"the pipeline cannot be read here ({why}): another version of this package or of skops "
+        "wrote it; train again with `housing retrain`; the bundle beside it is served as it is"
+    )

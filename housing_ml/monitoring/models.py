@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
-from housing_ml.bundle.manifest import BundleError, read_manifest
-from housing_ml.bundle.model import FEATURES, MANIFEST
+from housing_ml.bundle.manifest import MANIFEST, BundleError, read_manifest
+from housing_ml.bundle.model import FEATURES
 from housing_ml.bundle.reference import REFERENCE, Reference, read_reference
 from housing_ml.monitoring.known_rows import KnownRows
 from housing_ml.monitoring.performance import Expected

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from housing_ml.bundle.reference import add
-from housing_ml.feedback.prediction_log import FOLDER
+from housing_ml.feedback.log_format import FOLDER
 from housing_ml.monitoring.foreseen import Spreads
 from housing_ml.monitoring.performance import Group
 

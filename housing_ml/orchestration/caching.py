@@ -10,11 +10,13 @@ that refers to stored data; a record whose data are missing or damaged is as goo
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+import msgspec
 from prefect import Task
 from prefect.cache_policies import INPUTS, CachePolicy
 from prefect.serializers import JSONSerializer
@@ -23,6 +25,7 @@ from prefect.utilities.hashing import hash_objects
 from pydantic import BaseModel, Field
 
 from housing_ml.fingerprint import WORDING, code_fingerprint
+from housing_ml.formats import Format, Stamp
 from housing_ml.orchestration.locks import FileLocks
 from housing_ml.records.refs import ArtifactRef
 from housing_ml.settings import StorageSettings
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
     from prefect.context import TaskRunContext
 
+logger = logging.getLogger(__name__)
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -41,6 +46,9 @@ LIBRARIES = ("numpy", "pandas", "pyarrow", "pykdtree", "scikit-learn", "scipy")
 
 UNSEEN = ("housing_ml.settings", "housing_ml.storage", "housing_ml.orchestration", WORDING)
 """What shapes no result: where things are kept, how work runs, a broken rule in words."""
+
+FORMAT = Format(2, needs="0.2.0")
+"""Of a cached result; the first was the record alone."""
 
 ENCODING = "housing_ml.storage.frames"
 """How a table becomes bytes, which every stage that stores one depends on."""
@@ -116,21 +124,38 @@ class StagePolicy(CachePolicy):
         return f"results/{task_ctx.task.name}/{digest}.json"
 
 
+class _Kept(msgspec.Struct):
+    record: msgspec.Raw
+    format: int = FORMAT.number
+    needs: str = FORMAT.needs
+
+
 class RecordSerializer(JSONSerializer[Any]):
     """JSON of a stage's result; loading it checks that what it refers to is there, undamaged.
 
-    Prefect takes a record that cannot be loaded for a missing one, and computes it again.
+    Prefect takes a record that cannot be loaded for a missing one, and computes it again. One of a
+    newer format is refused, and the log says which version reads it.
     """
 
     type: str = Field(default="housing-record", frozen=True)
+
+    def dumps(self, obj: Any) -> bytes:
+        """Return the bytes of a result, with their format."""
+        return msgspec.json.encode(_Kept(msgspec.Raw(super().dumps(obj))))
 
     def loads(self, blob: bytes) -> Any:
         """Return the result.
 
         Raises:
-            StorageError: when the store does not hold an object that it refers to.
+            StorageError: when it is of a newer format, or the store does not hold an object that
+                it refers to.
         """
-        record = super().loads(blob)
+        stamp = msgspec.json.decode(blob, type=Stamp)
+        if refusal := FORMAT.refusal("a cached result", stamp):
+            logger.warning("computed again: %s", refusal)
+            raise StorageError(refusal)
+        kept = blob if stamp.format == 1 else msgspec.json.decode(blob, type=_Kept).record
+        record = super().loads(bytes(kept))
         store = open_store(StorageSettings())
         for ref in _references(record):
             if not store.holds(ref):

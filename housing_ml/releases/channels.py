@@ -20,7 +20,13 @@ from uuid import uuid4
 
 import msgspec
 
-from housing_ml.bundle.manifest import BundleError, read_manifest, sha256
+from housing_ml.bundle.manifest import (
+    MANIFEST,
+    BundleError,
+    newer_format,
+    read_manifest,
+    sha256,
+)
 from housing_ml.releases.records import Channels, Event, Release, decode, now
 from housing_ml.storage.errors import ConflictError, ReleaseError
 from housing_ml.storage.locate import storage_place
@@ -33,7 +39,6 @@ if TYPE_CHECKING:
 
 
 CHANNELS = "channels.json"
-MANIFEST = "manifest.json"
 
 
 def open_releases(settings: Settings) -> ReleaseStorage:
@@ -77,12 +82,15 @@ def collect_bundle(read: Callable[[str], bytes | None], digest: str) -> dict[str
     Raises:
         ReleaseError: when a file is missing or damaged.
     """
-    manifest = _checked(read, digest, MANIFEST, digest)
+    found = read(MANIFEST)
+    if refusal := newer_format(found or b""):
+        raise ReleaseError(f"bundle {digest[:12]}: {refusal}")
+    manifest = _checked(digest, MANIFEST, found, digest)
     try:
         expected = read_manifest(manifest).files
     except BundleError as error:
         raise ReleaseError(f"bundle {digest[:12]}: {error}") from error
-    files = {name: _checked(read, digest, name, sha) for name, sha in expected.items()}
+    files = {name: _checked(digest, name, read(name), sha) for name, sha in expected.items()}
     return {MANIFEST: manifest, **files}
 
 
@@ -233,8 +241,7 @@ def _event_name(event: Event, suffix: str) -> str:
     return f"history/{stamp}-{suffix}.json"
 
 
-def _checked(read: Callable[[str], bytes | None], digest: str, name: str, expected: str) -> bytes:
-    content = read(name)
+def _checked(digest: str, name: str, content: bytes | None, expected: str) -> bytes:
     if content is None:
         raise ReleaseError(f"bundle {digest[:12]}: {name} was never published, or was deleted")
     if sha256(content) != expected:

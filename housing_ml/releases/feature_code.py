@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from housing_ml.bundle.manifest import BundleError, read_manifest
+from housing_ml.bundle.manifest import MANIFEST, BundleError, read_manifest
 from housing_ml.fingerprint import feature_fingerprint
-from housing_ml.releases.channels import MANIFEST, fetch_bundle
+from housing_ml.releases.channels import fetch_bundle
 from housing_ml.storage.errors import ReleaseError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from housing_ml.formats import refusal
+from housing_ml.formats import Format, Stamp
 from housing_ml.storage.errors import ReleaseError
 
 if TYPE_CHECKING:
@@ -28,14 +28,10 @@ Kind: TypeAlias = Literal[
 ]
 
 
-FORMAT = 1
-"""Version of the documents below; what was written before they said so is of the first."""
+FORMAT = Format(1, needs="0.1.0")
+"""Of the documents below."""
 
 T = TypeVar("T")
-
-
-class _Version(msgspec.Struct):
-    format: int = FORMAT
 
 
 def decode(name: str, content: bytes, kind: type[T]) -> T:
@@ -45,9 +41,8 @@ def decode(name: str, content: bytes, kind: type[T]) -> T:
         ReleaseError: when a newer version wrote it, in a format that is not read here.
         msgspec.MsgspecError: when it is no such document.
     """
-    found = msgspec.json.decode(content, type=_Version).format
-    if found > FORMAT:
-        raise ReleaseError(refusal(name, found, FORMAT))
+    if refusal := FORMAT.refusal(name, msgspec.json.decode(content, type=Stamp)):
+        raise ReleaseError(refusal)
     return msgspec.json.decode(content, type=kind)
 
 
@@ -84,7 +79,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     promoted_at: str
     promoted_by: str
     reason: str
-    format: int = FORMAT
+    format: int = FORMAT.number
+    needs: str = FORMAT.needs
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +94,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     run_id: str | None = None
     evidence: dict[str, Any] = {}
-    format: int = FORMAT
+    format: int = FORMAT.number
+    needs: str = FORMAT.needs
 
 
 def event(
@@ -120,7 +117,8 @@ def event(
 class Channels(msgspec.Struct, frozen=True, kw_only=True):
     """The document that services follow; `sequence` grows with every change."""
 
-    format: int = FORMAT
+    format: int = FORMAT.number
+    needs: str = FORMAT.needs
     sequence: int = 0
     updated_at: str = ""
     channels: dict[str, Release] = {}

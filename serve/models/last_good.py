@@ -10,7 +10,7 @@ import msgspec
 
 from housing_ml.bundle.manifest import BundleError
 from housing_ml.bundle.model import Bundle, load_bundle
-from housing_ml.releases.records import Release
+from housing_ml.releases.records import Release, decode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,10 +53,11 @@ class LastGood:
         Raises:
             BundleError, OSError, msgspec.MsgspecError: when it is damaged, or of other code than
                 this. It stays for that code, until the next `save`.
+            ReleaseError: when a newer version wrote it, in a format that is not read here.
         """
         if not self._pointer.exists():
             return None
-        release = msgspec.json.decode(self._pointer.read_bytes(), type=Release)
+        release = decode(str(self._pointer), self._pointer.read_bytes(), Release)
         bundle = load_bundle(self._bundles / release.bundle, same_code=self._same_code)
         if bundle.digest != release.bundle:
             raise BundleError(f"the last good bundle is not {release.bundle}")

@@ -227,7 +227,7 @@ class ModelStore:
             found = self._last_good.load()
             if found:
                 check_signature(found[1], self._keys)
-        except (BundleError, OSError, msgspec.MsgspecError) as error:
+        except (BundleError, ReleaseError, OSError, msgspec.MsgspecError) as error:
             logger.error("last_good_unusable", error=str(error))  # noqa: TRY400 - the error says all
             return
         if found and self.current is None:

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from housing_ml.feedback.log_format import FOLDER, FORMAT
 from serve.prediction_log import parquet
 from serve.prediction_log.segments import (
     SUFFIX,
     Entry,
     FinishedSegment,
+    SegmentError,
     SegmentWriter,
     read_entries,
     to_columns,
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 _SEGMENT_BYTES = 2 * 2**20
 """A segment is in memory as a whole, several times over, while it becomes Parquet."""
 _SHIP_SECONDS = 5.0
+
+_SAID = {"format": str(FORMAT.number), "needs": FORMAT.needs}
 
 Put = Callable[[str, bytes], Any]
 """Stores bytes under a name; raises when it cannot."""
@@ -142,15 +146,20 @@ class PredictionLog:
         self._ship_finished()
 
     def _ship_finished(self) -> None:
+        left = None
         for path in sorted(self._folder.glob(f"*{SUFFIX}")):
             try:
                 self._ship_one(path)
+            except SegmentError as error:  # it stays for the version that reads it
+                left = str(error)
             except Exception as error:  # noqa: BLE001 - storage may fail in any way
                 self._metrics.log_shipments.labels("failed").inc()
                 self._ship_error = f"storage: {error}"
                 logger.warning("prediction_log_not_shipped", segment=path.name, error=str(error))
                 return
-        self._ship_error = None
+        if left and self._ship_error != left:
+            logger.warning("prediction_log_not_shipped", error=left)
+        self._ship_error = left
 
     def _ship_one(self, path: Path) -> None:
         with FinishedSegment(path) as file:
@@ -158,7 +167,7 @@ class PredictionLog:
                 return
             if entries := list(read_entries(file)):
                 day = f"{path.name[:4]}-{path.name[4:6]}-{path.name[6:8]}"
-                name = f"predictions/date={day}/{path.stem}.parquet"
-                self._put(name, parquet.encode(to_columns(entries)))
+                name = f"{FOLDER}/date={day}/{path.stem}.parquet"
+                self._put(name, parquet.encode(to_columns(entries), _SAID))
                 self._metrics.log_shipments.labels("done").inc()
             path.unlink()

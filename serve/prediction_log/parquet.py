@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 Values: TypeAlias = NDArray[np.float64] | NDArray[np.datetime64] | Sequence[str]
 
 _MAGIC = b"PAR1"
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _PLAIN, _RLE = 0, 3
 _UNCOMPRESSED, _GZIP = 0, 2
 _REQUIRED = 0
@@ -167,8 +169,17 @@ def _column(chunk: _Chunk, offset: int, rows: int) -> bytes:
     return _struct({2: ("i64", _integer(offset)), 3: ("struct", metadata)})
 
 
-def encode(columns: Mapping[str, Values]) -> bytes:
-    """Return `columns`, all of the same length, as the bytes of a Parquet file."""
+def _key_value(key: str, value: str) -> bytes:
+    return _struct({1: ("text", _text(key)), 2: ("text", _text(value))})
+
+
+def encode(columns: Mapping[str, Values], said: Mapping[str, str] = _NOTHING) -> bytes:
+    """Return the bytes of a Parquet file.
+
+    Args:
+        columns: by name, all of the same length.
+        said: of the file as a whole, its key-value metadata.
+    """
     rows = len(next(iter(columns.values())))
     chunks = [_chunk(name, values) for name, values in columns.items()]
     offsets = np.cumsum([len(_MAGIC), *(len(chunk.content) for chunk in chunks)]).tolist()
@@ -195,6 +206,7 @@ def encode(columns: Mapping[str, Values]) -> bytes:
             2: ("list", _list("struct", [root, *map(_schema_element, chunks)])),
             3: ("i64", _integer(rows)),
             4: ("list", _list("struct", [row_group])),
+            5: ("list", _list("struct", [_key_value(*item) for item in said.items()])),
             6: ("text", _text("housing-ml")),
         }
     )

@@ -1,7 +1,7 @@
 """The prediction log on local disk: files of checked blocks that a crash can only cut at the end.
 
-A segment is a magic number and blocks: length and CRC-32 of the payload, and the payload as
-MessagePack. Its writer holds a lock on it, which the kernel frees when the process dies, so a
+A segment is a line with its format, and blocks: length and CRC-32 of the payload, and the payload
+as MessagePack. Its writer holds a lock on it, which the kernel frees when the process dies, so a
 segment that can be locked is finished.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
 import struct
 import time
@@ -21,6 +22,9 @@ import msgspec
 import numpy as np
 
 from housing_ml.data.contract import CATEGORIES, CATEGORY, COLUMNS, Matrix
+from housing_ml.errors import HousingError
+from housing_ml.feedback.log_format import FORMAT, OUTPUTS
+from housing_ml.formats import Stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,8 +36,9 @@ if TYPE_CHECKING:
     from serve.prediction_log.parquet import Values
 
 SUFFIX = ".segment"
-OUTPUTS = ("predicted_price", "lower", "upper")
-_MAGIC = b"HMLSEG1\n"
+_LINE = re.compile(rb"HMLSEG(\d+)(?: (\S+))?\n")
+"""Format, and the oldest version of the software that reads it."""
+_LONGEST_LINE = 64
 _HEAD = struct.Struct("<II")
 _WIDTH = len(COLUMNS) + len(OUTPUTS)
 
@@ -64,6 +69,10 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
         return cls(time.time(), model_version, channel, ids, numbers)
 
 
+class SegmentError(HousingError, RuntimeError):
+    """A segment that is not read here; the message says which version is needed."""
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Entry])
 
@@ -89,7 +98,7 @@ class SegmentWriter:
         """
         payload = _encoder.encode(entries)
         block = _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
-        self._write(block if self.size else _MAGIC + block)
+        self._write(block if self.size else f"HMLSEG{FORMAT.number}\n".encode() + block)
 
     def close(self) -> None:
         """Let the segment go, so that it can be moved to storage."""
@@ -135,9 +144,17 @@ class FinishedSegment:
 
 
 def read_entries(file: BinaryIO) -> Iterator[Entry]:
-    """Yield the entries of a segment up to the first block that is cut or damaged."""
-    if file.read(len(_MAGIC)) != _MAGIC:
+    """Yield the entries of a segment up to the first block that is cut or damaged.
+
+    Raises:
+        SegmentError: when it is of a newer format.
+    """
+    line = _LINE.fullmatch(file.readline(_LONGEST_LINE))
+    if line is None:
         return
+    said = Stamp(int(line[1]), (line[2] or b"").decode())
+    if refusal := FORMAT.refusal("a segment of the prediction log", said):
+        raise SegmentError(refusal)
     while len(head := file.read(_HEAD.size)) == _HEAD.size:
         length, checksum = _HEAD.unpack(head)
         payload = file.read(length)

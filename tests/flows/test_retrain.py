@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,8 +29,16 @@ from housing_ml.config.retrain import RetrainConfig
 from housing_ml.data.contract import COLUMNS, to_matrix
 from housing_ml.data.source import SourceError
 from housing_ml.feedback.actual_prices import Feedback, FeedbackStore
-from housing_ml.releases.channels import fetch_bundle, history, open_releases, read_channels
+from housing_ml.releases.channels import (
+    fetch_bundle,
+    history,
+    move_channels,
+    open_releases,
+    publish_bundle,
+    read_channels,
+)
 from housing_ml.settings import Settings
+from housing_ml.storage.versioned import LocalReleases
 from serve.prediction_log import parquet
 from serve.prediction_log.segments import Entry, to_columns
 
@@ -321,6 +330,30 @@ def test_a_worse_model_is_recorded_as_challenger_and_the_champion_stays(first: R
     challenger = client.get_model_version_by_alias("housing-price", "challenger")
     assert str(challenger.version) == worse.result.version
     assert history(open_releases(Settings()))[-1].kind == "rejection"
+
+
+def test_a_candidate_faces_a_champion_that_an_older_version_published(
+    first: Run, old_home: Path
+) -> None:
+    releases, old = open_releases(Settings()), LocalReleases(old_home / "storage" / "releases")
+    now, published = champion(Settings()), read_channels(old)[0].channels["champion"]
+    release = msgspec.structs.replace(published, version="0")
+    publish_bundle(releases, release.bundle, fetch_bundle(old, release.bundle))
+
+    def put(found: Release) -> None:
+        generation = read_channels(releases)[1]
+        move_channels(releases, lambda _: {"champion": found}, if_generation=generation)
+
+    put(release)
+    try:
+        faced = Run(small())
+    finally:
+        put(now)
+
+    assert faced.computed == ["gate"]
+    assert faced.result.bundle == first.result.bundle
+    assert not faced.result.promoted
+    assert "G09" in {check.code for check in faced.result.decision.checks if check.fix}
 
 
 def test_a_synthetic_model_never_replaces_one_of_real_data(first: Run) -> None:

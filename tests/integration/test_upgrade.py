@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import numpy as np
@@ -16,6 +16,7 @@ import pytest
 
 from benchmarks.server import Server
 from housing_ml.bundle.manifest import Provenance
+from housing_ml.bundle.model import Bundle
 from housing_ml.config.choices import FeatureParameters
 from housing_ml.config.data import SplitConfig
 from housing_ml.config.modelling import TrainingConfig
@@ -23,16 +24,23 @@ from housing_ml.data.contract import COLUMNS, TARGET, to_matrix
 from housing_ml.data.split import identity_hash, split
 from housing_ml.modelling.training import train
 from housing_ml.releases.champion import promote_version
-from housing_ml.releases.channels import publish_bundle, read_channels, record_release
-from housing_ml.releases.predictions import champion_prices, predictions_name
+from housing_ml.releases.channels import (
+    fetch_bundle,
+    publish_bundle,
+    read_channels,
+    record_release,
+)
+from housing_ml.releases.predictions import (
+    champion_prices,
+    predictions_name,
+    published_predictions,
+)
 from housing_ml.releases.records import Release, TrainingData, now
 from housing_ml.storage.versioned import LocalReleases
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from housing_ml.bundle.model import Bundle
 
 PLACE = {
     "longitude": -122.23,
@@ -47,10 +55,9 @@ PLACE = {
 }
 """The block group of the README."""
 
-PRICE = 437_207.82
-"""What version 0.1.0 asked for it, in dollars."""
+PRICES = {"releases-0.1.0": 437_207.82}
+"""What the versions asked for it, in dollars."""
 
-SAID = "made by other feature code; 64 golden rows repeated"
 HOUSING = str(Path(sys.executable).with_name("housing"))
 
 
@@ -58,6 +65,38 @@ HOUSING = str(Path(sys.executable).with_name("housing"))
 def releases(old_home: Path) -> LocalReleases:
     """The old release storage."""
     return LocalReleases(old_home / "storage" / "releases")
+
+
+@pytest.fixture
+def champion(releases: LocalReleases) -> Release:
+    """The old champion."""
+    return read_channels(releases)[0].channels["champion"]
+
+
+@pytest.fixture
+def rows(
+    releases: LocalReleases,
+    champion: Release,
+    housing_frame: pd.DataFrame,
+    request: pytest.FixtureRequest,
+) -> pd.DataFrame:
+    """The README's block group and others, with the prices of the old version, in dollars."""
+    published = published_predictions(releases, champion.bundle)
+    assert published is not None
+    known = published.set_index("identity")["predicted"]
+    identity = identity_hash(housing_frame, salt="")
+    priced = housing_frame.assign(predicted=known.reindex(identity).to_numpy())
+    place = pd.DataFrame([PLACE]).assign(
+        predicted=next((PRICES[name] for name in PRICES if name in request.node.name), np.nan)
+    )
+    return pd.concat([place, priced[:500]])[[*COLUMNS, "predicted"]].dropna(subset="predicted")
+
+
+@pytest.fixture
+def said(releases: LocalReleases, champion: Release) -> str:
+    """What is to be said of it."""
+    golden = Bundle(fetch_bundle(releases, champion.bundle)).golden
+    return f"made by other feature code; {len(golden.raw):,} golden rows repeated"
 
 
 @pytest.fixture
@@ -141,7 +180,7 @@ def test_what_a_newer_version_wrote_is_refused_with_what_it_needs(
 ) -> None:
     publish(releases, candidate)
     for file in releases.root.glob(place):
-        document = json.loads(file.read_bytes()) | {"format": 99}
+        document = json.loads(file.read_bytes()) | {"format": 99, "needs": "9.0.0"}
         file.write_text(json.dumps(document))
     done = subprocess.run(
         [HOUSING, *command],
@@ -154,78 +193,100 @@ def test_what_a_newer_version_wrote_is_refused_with_what_it_needs(
     assert done.returncode == 1
     said = " ".join(done.stderr.split())
     assert "format 99, but this code reads format 1: it needs a newer version" in said
+    assert "install housing-ml 9.0.0, or a later one" in said
 
 
-def ask(service: Server) -> dict[str, Any]:
-    body = {"instances": [PLACE]}
-    answer = httpx.post(f"{service.url}/api/v1/predict", json=body).raise_for_status()
-    found: dict[str, Any] = answer.json()
-    return found
+def ask(service: Server, rows: pd.DataFrame) -> tuple[str, list[float]]:
+    """Return which version answers, and its prices in dollars and cents."""
+    given = rows[[*COLUMNS]].astype(object)
+    body = {"instances": given.where(given.notna(), None).to_dict("records")}
+    answer = httpx.post(f"{service.url}/api/v1/predict", json=body).raise_for_status().json()
+    prices = [round(found["predicted_price"], 2) for found in answer["predictions"]]
+    return answer["model_version"], prices
 
 
-def test_the_champion_of_version_0_1_is_served_and_everybody_is_told(
-    service: Server, housing: Callable[..., str]
+def cents(rows: pd.DataFrame) -> list[float]:
+    return rows["predicted"].round(2).tolist()
+
+
+def test_the_champion_of_an_older_version_is_served_and_everybody_is_told(
+    service: Server, housing: Callable[..., str], rows: pd.DataFrame, said: str
 ) -> None:
-    answer = ask(service)
-    assert answer["model_version"] == "1"
-    assert round(answer["predictions"][0]["predicted_price"], 2) == PRICE
+    assert ask(service, rows) == ("1", cents(rows))
     told = httpx.get(f"{service.url}/health/deep").json()["dependencies"]["model"]
     assert told["state"] == "ok"
-    assert told["detail"] == f"version 1 answers; {SAID}"
-    assert SAID in service.output
-    assert json.loads(housing("status", "--json"))["champion"]["feature_code"] == SAID
+    assert told["detail"] == f"version 1 answers; {said}"
+    assert said in service.output
+    assert json.loads(housing("status", "--json"))["champion"]["feature_code"] == said
     assert "made by other feature code" in housing("status", "--url", service.url)
 
 
-def test_a_roll_back_to_version_0_1_is_followed(
+def test_where_the_same_code_is_required_everybody_is_told_that_it_is_refused(
+    old_home: Path, housing: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOUSING_REQUIRE_SAME_CODE", "true")
+    given = {"HOUSING_HOME": str(old_home), "HOUSING_SERVE_PORT": "{port}"}
+    reason = "the features were computed by other code"
+    command = [sys.executable, "-m", "serve"]
+    with Server(command, given, folder=old_home, ready="/health/live") as strict:
+        until(lambda: reason in httpx.get(f"{strict.url}/health/deep").text)
+        assert httpx.get(f"{strict.url}/health/ready").status_code == 503
+        assert reason in strict.output
+    told = json.loads(housing("status", "--json"))["champion"]["feature_code"]
+    assert told.startswith("refused here: ")
+    assert reason in told
+
+
+def test_a_roll_back_to_an_older_version_is_followed(
     releases: LocalReleases,
     service: Server,
     housing: Callable[..., str],
     candidate: tuple[Bundle, pd.DataFrame],
+    rows: pd.DataFrame,
 ) -> None:
     publish(releases, candidate)
     promote_version(releases, "2", why="test", by="test")
-    until(lambda: ask(service)["model_version"] == "2")
+    until(lambda: ask(service, rows)[0] == "2")
     housing("rollback", "--why", "the new one is wrong")
-    until(lambda: ask(service)["model_version"] == "1")
-    assert round(ask(service)["predictions"][0]["predicted_price"], 2) == PRICE
+    until(lambda: ask(service, rows) == ("1", cents(rows)))
     events = json.loads(housing("history", "--json"))
     assert [event["kind"] for event in events] == ["promotion", "promotion", "rollback"]
 
 
-def test_a_new_candidate_is_compared_with_the_champion_of_version_0_1(
-    releases: LocalReleases, housing: Callable[..., str], candidate: tuple[Bundle, pd.DataFrame]
+def test_a_new_candidate_is_compared_with_the_champion_of_an_older_version(
+    releases: LocalReleases,
+    housing: Callable[..., str],
+    candidate: tuple[Bundle, pd.DataFrame],
+    champion: Release,
 ) -> None:
     publish(releases, candidate)
     found = json.loads(housing("compare", "2", "champion", "--json"))
     assert found["rows"] == len(candidate[1]) == 4058
-    assert found["second"]["version"] == "1"
-    assert found["second"]["metrics"]["rmse"] == pytest.approx(39_043.09, abs=0.01)
+    assert found["second"]["version"] == champion.version
+    assert found["second"]["metrics"]["rmse"] == pytest.approx(champion.metrics["rmse"])
 
 
-def test_the_gate_asks_the_champion_of_version_0_1_for_its_prices(
-    releases: LocalReleases, housing_frame: pd.DataFrame
+def test_the_gate_asks_the_champion_of_an_older_version_for_its_prices(
+    releases: LocalReleases, housing_frame: pd.DataFrame, champion: Release
 ) -> None:
     _, holdout, _ = split(housing_frame, SplitConfig())
-    champion = read_channels(releases)[0].channels["champion"].bundle
     raw, identity = to_matrix(holdout), identity_hash(holdout, salt="")
-    prices = champion_prices(identity, raw, champion, releases)
-    (releases.root / predictions_name(champion)).unlink()
-    np.testing.assert_array_equal(prices, champion_prices(identity, raw, champion, releases))
+    prices = champion_prices(identity, raw, champion.bundle, releases)
+    (releases.root / predictions_name(champion.bundle)).unlink()
+    np.testing.assert_array_equal(prices, champion_prices(identity, raw, champion.bundle, releases))
     assert not np.isnan(prices).any()
 
 
-def test_a_file_is_scored_with_the_champion_of_version_0_1(
+def test_a_file_is_scored_with_the_champion_of_an_older_version(
     old_home: Path,
     housing: Callable[..., str],
+    rows: pd.DataFrame,
     prefect_server: str,  # noqa: ARG001 - the scoring runs on it
 ) -> None:
     file, target = old_home / "rows.csv", old_home / "scored"
-    pd.DataFrame([PLACE] * 3)[list(COLUMNS)].to_csv(file, index=False)
+    rows[[*COLUMNS]].to_csv(file, index=False)
     housing("predict", str(file), "--out", str(old_home / "predicted.csv"))
     housing("score", str(file), str(target))
-    prices = [
-        *pd.read_csv(old_home / "predicted.csv")["predicted_price"],
-        *pd.concat(map(pd.read_csv, target.rglob("*.csv")))["predicted_price"].round(2),
-    ]
-    assert prices == [PRICE] * 6
+    parts = [pd.read_csv(part) for part in sorted(target.rglob("*.csv"))]
+    for prices in (pd.read_csv(old_home / "predicted.csv"), pd.concat(parts)):
+        assert prices["predicted_price"].round(2).tolist() == cents(rows)

@@ -25,6 +25,7 @@ from optuna.trial import TrialState
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
+from housing_ml.formats import Format, Stamp
 from housing_ml.modelling.sweep.trials import SweepError
 from housing_ml.records.sweep import SweepResult, Trial
 
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from housing_ml.modelling.sweep.objective import Objective
     from housing_ml.modelling.sweep.space import Range
     from housing_ml.records.sweep import TrialOutcome
+
+FORMAT = Format(1, needs="0.1.0")
+"""Of a study: what its trials and their records hold."""
 
 STATES: dict[TrialOutcome, TrialState] = {
     "complete": TrialState.COMPLETE,
@@ -60,7 +64,8 @@ def open_study(storage: str | None, name: str, first: Parameters) -> Iterator[op
         first: the point that a new study tries first.
 
     Raises:
-        SweepError: when another process searches the same study of an SQLite file.
+        SweepError: when another process searches the same study of an SQLite file, or a newer
+            version has written it.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if storage is None:
@@ -209,8 +214,18 @@ def _create(storage: optuna.storages.BaseStorage, name: str, first: Parameters) 
     try:
         study = optuna.create_study(storage=storage, study_name=name, pruner=NopPruner())
     except DuplicatedStudyError:
-        return optuna.load_study(storage=storage, study_name=name, pruner=NopPruner())
+        return _readable(optuna.load_study(storage=storage, study_name=name, pruner=NopPruner()))
+    study.set_user_attr("format", FORMAT.number)
+    study.set_user_attr("needs", FORMAT.needs)
     study.enqueue_trial(first)
+    return study
+
+
+def _readable(study: optuna.Study) -> optuna.Study:
+    said = study.user_attrs
+    found = Stamp(said.get("format", 1), said.get("needs", ""))
+    if refusal := FORMAT.refusal(f"study {study.study_name[:12]}", found):
+        raise SweepError(refusal)
     return study
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from housing_ml.orchestration.runs import result_storage
 from housing_ml.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -246,6 +247,32 @@ def test_a_record_that_was_cut_short_is_computed_again(laundry: Laundry, share: 
     content = record.read_bytes()
     record.write_bytes(content[: int(share * len(content))])
     assert laundry.run() == ["wash"]
+    assert laundry.run() == []
+
+
+def rewrite(record: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Change what a cached result says, in the envelope that Prefect keeps it in."""
+    kept = json.loads(record.read_bytes())
+    kept["result"] = json.dumps(change(json.loads(kept["result"])))
+    record.write_text(json.dumps(kept))
+
+
+def test_a_cached_result_of_an_older_version_is_read(laundry: Laundry) -> None:
+    laundry.run()
+    for record in laundry.records():
+        rewrite(record, lambda kept: kept["record"])
+    assert laundry.run() == []
+
+
+def test_a_cached_result_of_a_newer_version_is_computed_again_and_the_log_says_what_it_needs(
+    laundry: Laundry, caplog: pytest.LogCaptureFixture
+) -> None:
+    laundry.run()
+    (record,) = Settings().storage_path.glob("results/wash/*")
+    rewrite(record, lambda kept: kept | {"format": 99, "needs": "9.0.0"})
+    assert laundry.run() == ["wash"]
+    assert "a cached result: format 99, but this code reads format 2" in caplog.text
+    assert "install housing-ml 9.0.0, or a later one" in caplog.text
     assert laundry.run() == []
 
 

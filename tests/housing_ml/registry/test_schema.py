@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -45,3 +48,21 @@ def test_another_versions_database_is_told_with_what_to_do(
     rewrite(settings, revision)
     with pytest.raises(RegistryError, match=told):
         check_schema(settings)
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_retrain_on_an_older_database_ends_at_once_with_the_command(settings: Settings) -> None:
+    rewrite(settings, "0584bdc529eb")
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("housing")), "retrain"],
+        env=os.environ | {"HOUSING_HOME": str(settings.home)},
+        capture_output=True,
+        text=True,
+        cwd=settings.home,
+        check=False,
+    )
+    assert done.returncode == 1
+    told = " ".join(done.stderr.split())
+    assert f"mlflow db upgrade {settings.tracking_uri}" in told
+    assert "nothing was trained yet" in told
+    assert not [*settings.storage_path.rglob("*.*")]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from housing_ml.releases.channels import (
     CHANNELS,
+    fetch_bundle,
     history,
     move_channels,
     publish_bundle,
@@ -145,6 +146,22 @@ def test_a_damaged_document_is_an_error_that_names_it(releases: LocalReleases) -
 
     with pytest.raises(ReleaseError, match=r"channels\.json is damaged"):
         read_channels(releases)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "reason"),
+    [
+        (b'{"format": 99, "needs": "9.0.0", "heads": 2}', "install housing-ml 9.0.0, or a later"),
+        (b'{"format": 1, "model": "ridge"}', "manifest.json is damaged"),
+        (b"rotten", "manifest.json is damaged"),
+    ],
+)
+def test_the_format_of_a_changed_manifest_is_looked_at_before_its_digest(
+    releases: LocalReleases, manifest: bytes, reason: str
+) -> None:
+    releases.write(f"bundles/{'0' * 64}/manifest.json", manifest)
+    with pytest.raises(ReleaseError, match=reason):
+        fetch_bundle(releases, "0" * 64)
 
 
 def test_a_bundle_is_published_under_its_own_digest_only(releases: LocalReleases) -> None:

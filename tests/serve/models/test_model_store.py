@@ -14,7 +14,9 @@ from housing_ml.bundle.manifest import sha256
 from housing_ml.bundle.model import MODEL
 from housing_ml.bundle.signing import new_key
 from housing_ml.bundle.signing import sign as sign_bundle
+from housing_ml.storage.errors import ReleaseError
 from serve.api.security import sign
+from serve.models.last_good import LastGood
 from tests.serve.conftest import Home
 from tests.serve.conftest import Service as RunningService
 from tests.waiting import until
@@ -207,10 +209,10 @@ def test_a_bundle_that_computes_otherwise_than_in_training_is_kept_out(
 def test_a_bundle_of_a_newer_format_is_kept_out(
     service: Service, followed: Home, models: Models
 ) -> None:
-    files = resealed(models.second.bundle, {}, format=2)
+    files = resealed(models.second.bundle, {}, format=2, needs="9.0.0")
     release = followed.publish_files(files, sha256(files["manifest.json"]), "5")
     followed.promote(release)
-    rejected(service, "format 2")
+    rejected(service, "install housing-ml 9.0.0")
 
 
 def test_where_a_public_key_is_set_only_signed_bundles_are_served(
@@ -290,6 +292,22 @@ def test_after_kill_9_and_with_the_source_gone_or_hanging_the_last_good_model_an
     assert at_once.elapsed < hung.elapsed / 2
     assert second.client.get("/health/ready").status_code == 200
     second.stop()
+
+
+def test_a_last_good_release_of_a_newer_version_is_refused_with_what_it_needs(
+    tmp_path: Path, models: Models
+) -> None:
+    last_good = LastGood(tmp_path, "champion")
+    bundle = models.first.bundle
+    last_good.save(bundle, Home(tmp_path).publish(bundle, "1"))
+    found = last_good.load()
+    assert found is not None
+    assert found[1].version == "1"
+    pointer = tmp_path / "last-good" / "champion" / "release.json"
+    document = msgspec.json.decode(pointer.read_bytes()) | {"format": 99, "needs": "9.0.0"}
+    pointer.write_bytes(msgspec.json.encode(document))
+    with pytest.raises(ReleaseError, match=r"release\.json: format 99, .* housing-ml 9\.0\.0"):
+        last_good.load()
 
 
 def test_a_damaged_last_good_bundle_is_not_served(

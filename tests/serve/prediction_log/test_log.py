@@ -14,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from housing_ml.data.contract import CATEGORY, COLUMNS
+from housing_ml.feedback.prediction_log import LogError, read_log
+from housing_ml.storage.versioned import LocalReleases
 from serve.prediction_log import parquet, segments
 from serve.prediction_log.segments import Entry, FinishedSegment, SegmentWriter, read_entries
 from tests.serve.conftest import Home
@@ -44,6 +46,12 @@ def logged(home: Home) -> list[dict[str, Any]]:
     return [row for table in tables for row in table.to_pylist()]
 
 
+def formats(home: Home) -> set[bytes]:
+    """What the files that reached storage say of their format."""
+    files = (home.releases.root / "predictions").rglob("*.parquet")
+    return {pq.read_metadata(file).metadata[b"format"] for file in files}
+
+
 def ids(answer: dict[str, Any]) -> list[str]:
     return [found["prediction_id"] for found in answer["predictions"]]
 
@@ -68,6 +76,7 @@ def test_a_stop_answers_what_is_under_way_and_every_prediction_reaches_storage(
     service.process.wait(20)
     rows = logged(own)
     assert [row["prediction_id"] for row in rows] == ids(answer) + ids(last)
+    assert formats(own) == {b"1"}
     assert {(row["model_version"], row["channel"]) for row in rows} == {("1", "champion")}
     for row, sent, found in zip(rows, instances[:300], answer["predictions"], strict=False):
         assert row["predicted_price"] == found["predicted_price"]
@@ -159,6 +168,39 @@ def test_a_damaged_block_ends_the_segment(tmp_path: Path) -> None:
     content = bytearray(writer.path.read_bytes())
     content[whole + 20] ^= 1
     assert [item.ids[0] for item in read_entries(io.BytesIO(content))] == ["0-0"]
+
+
+def test_a_segment_of_a_newer_version_waits_for_it_and_holds_up_no_other(
+    own: Home, start: Callable[..., Service], instances: list[dict[str, Any]]
+) -> None:
+    newer = own.path / "service" / "log" / f"20260101T000000-newer{segments.SUFFIX}"
+    newer.parent.mkdir(parents=True)
+    newer.write_bytes(b"HMLSEG99 9.0.0\nwhat nobody knows yet")
+    service = start(own.path)
+    answer = service.predict(instances[:5]).json()
+    service.stop()
+    assert [row["prediction_id"] for row in logged(own)] == ids(answer)
+    assert newer.exists()
+    assert "format 99, but this code reads format 1" in service.output
+    assert "install housing-ml 9.0.0, or a later one" in service.output
+
+
+@pytest.mark.parametrize(
+    ("said", "readable"),
+    [({}, True), ({"format": "1"}, True), ({"format": "99", "needs": "9.0.0"}, False)],
+)
+def test_a_file_of_the_log_says_its_format(
+    tmp_path: Path, said: dict[str, str], *, readable: bool
+) -> None:
+    storage = LocalReleases(tmp_path)
+    storage.write("log.parquet", parquet.encode(segments.to_columns([entry(1)]), said))
+    if readable:
+        assert [rows.ids.to_pylist() for rows in read_log(storage, "log.parquet")] == [
+            ["1-0", "1-1"]
+        ]
+    else:
+        with pytest.raises(LogError, match=r"log\.parquet: format 99, .* housing-ml 9\.0\.0"):
+            next(read_log(storage, "log.parquet"))
 
 
 def test_a_segment_that_is_written_to_is_nobody_elses(tmp_path: Path) -> None:

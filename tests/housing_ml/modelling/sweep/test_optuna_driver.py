@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,6 +128,33 @@ def test_a_study_in_a_file_belongs_to_one_process_at_a_time(tmp_path: Path) -> N
         open_study(storage, "one", {"alpha": 1.0}),
     ):
         pass
+
+
+def stamp(storage: str, **said: Any) -> None:
+    study = optuna.load_study(study_name="one", storage=storage)
+    for name, value in said.items():
+        study.set_user_attr(name, value)
+
+
+def test_a_study_of_a_newer_version_is_refused_with_what_it_needs(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path / 'optuna.db'}"
+    with open_study(storage, "one", {"alpha": 1.0}) as made:
+        assert made.user_attrs == {"format": 1, "needs": "0.1.0"}
+    stamp(storage, format=2, needs="0.9.0")
+
+    with (
+        pytest.raises(SweepError, match=r"study one: format 2, .* install housing-ml 0\.9\.0"),
+        open_study(storage, "one", {"alpha": 1.0}),
+    ):
+        pass
+
+
+def test_a_study_that_says_no_format_is_read(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path / 'optuna.db'}"
+    optuna.create_study(storage=storage, study_name="one").enqueue_trial({"alpha": 2.0})
+
+    with open_study(storage, "one", {"alpha": 1.0}) as found:
+        assert [trial.system_attrs["fixed_params"] for trial in found.trials] == [{"alpha": 2.0}]
 
 
 def test_a_clearly_poor_trial_ends_after_its_first_fold(objective: Any) -> None:
