@@ -32,7 +32,7 @@ from serve.predictor import Predictor
 from serve.protocol.connections import Connections
 from serve.protocol.figures import ConnectionFigures
 from serve.rollout import canary
-from serve.rollout.trials import Trials
+from serve.rollout.probations import Probations
 from serve.routes import feedback, health, model, pages, rollback, webhook
 from serve.settings import Settings, from_environment
 from serve.sources.circuit_breaker import CircuitBreaker
@@ -93,17 +93,17 @@ class _Parts:
             if settings.prediction_log
             else None
         )
-        self.trials = Trials(storage, self.log.offer if self.log else None, self.metrics)
+        self.probations = Probations(storage, self.log.offer if self.log else None, self.metrics)
         self.store = ModelStore(
             open_source(settings, storage),
             LastGood(settings.state, settings.channel, same_code=settings.require_same_code),
-            self.trials,
+            self.probations,
             self.metrics,
             settings,
         )
         self.ids = IdKeys(settings.feedback_keys, storage)
         self.inbox = Inbox(self.storage, self.ids, settings.feedback_per_day)
-        self.predictor = Predictor(self.store, self.trials, self.log, self.metrics, self.ids)
+        self.predictor = Predictor(self.store, self.probations, self.log, self.metrics, self.ids)
         rate = settings.requests_per_second
         self.limit = (
             RateLimit(rate, settings.state / "rate-limit", settings.api_keys) if rate else None
@@ -135,7 +135,7 @@ class _Parts:
     def _stop(self) -> None:
         self.ids.stop()
         self.store.stop()
-        self.trials.close()
+        self.probations.close()
         self.predictor.close()
         if self.log:
             self.log.stop()
@@ -173,7 +173,7 @@ def _routers(parts: _Parts, settings: Settings, keys: ApiKeys) -> list[Any]:
     access = Access(keys, parts.limit)
     routers = [
         model.router(parts.predictor, parts.store, parts.metrics, access, keys=bool(keys)),
-        feedback.router(parts.inbox, parts.trials, parts.metrics, access, keys=bool(keys)),
+        feedback.router(parts.inbox, parts.probations, parts.metrics, access, keys=bool(keys)),
         health.router(parts.store, parts.metrics, parts.dependencies),
         pages.router(parts.store, parts.storage, access),
     ]

@@ -62,7 +62,7 @@ class Metrics:
         counter = partial(Counter, registry=self.registry)
         gauge = partial(Gauge, registry=self.registry)
         times = partial(Histogram, buckets=_LATENCY_BUCKETS, registry=self.registry)
-        version, trial = ["version", "channel"], ["version", "channel", "outcome"]
+        version, probation = ["version", "channel"], ["version", "channel", "outcome"]
 
         self.latency = times("housing_request_seconds", "Time to answer.", ["route", "status"])
         about = "Block groups priced, by the upper bound of the price's bin in dollars."
@@ -76,7 +76,7 @@ class Metrics:
         self.model = gauge("housing_model_info", about, version, multiprocess_mode="livemax")
 
         about = "What became of requests to a canary, and of rows for a shadow."
-        self.trials = counter("housing_trial_requests", about, trial)
+        self.probations = counter("housing_probation_requests", about, probation)
         about = "Time of a shadow to price a batch."
         self.shadow_seconds = times("housing_shadow_seconds", about, ["version"])
         about = "A shadow's price, divided by the one that was answered."
@@ -121,9 +121,9 @@ class Metrics:
                 counter = self._counters[key] = self.predictions.labels(*labels)
             counter.inc(rows)
 
-    def on_trial(self, version: str, channel: str, outcome: str, amount: int = 1) -> None:
+    def on_probation(self, version: str, channel: str, outcome: str, amount: int = 1) -> None:
         """Count what became of requests to a canary, or of rows for a shadow."""
-        self.trials.labels(version, channel, outcome).inc(amount)
+        self.probations.labels(version, channel, outcome).inc(amount)
 
     def shadowed(self, version: str, seconds: float, ratios: NDArray[np.float64]) -> None:
         """Count a batch that a shadow priced, and how its prices compare, (rows,)."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from serve.models.model_store import ModelStore
     from serve.prediction_log.log import PredictionLog
     from serve.rollout.canary import Canary
-    from serve.rollout.trials import Trials
+    from serve.rollout.probations import Probations
     from serve.sources.id_keys import IdKeys
 
 _SMALL = 16
@@ -59,13 +59,13 @@ class Predictor:
     def __init__(
         self,
         store: ModelStore,
-        trials: Trials,
+        probations: Probations,
         log: PredictionLog | None,
         metrics: Metrics,
         ids: IdKeys,
     ) -> None:
         self._store = store
-        self._trials = trials
+        self._probations = probations
         self._log = log
         self._metrics = metrics
         self._batch: list[_Waiting] = []
@@ -79,14 +79,14 @@ class Predictor:
         Raises:
             ProblemError: 503 while there is no model, or when too many large requests wait.
         """
-        canary = self._trials.canary
+        canary = self._probations.canary
         if canary is None:
             return await self._by_champion(places, caller(scope))
         return await self._beside(canary, places, scope)
 
     async def explain(self, places: list[BlockGroup], scope: Scope) -> ExplanationResponse:
         """Return why each block group's price is what it is; as `predict` does."""
-        canary = self._trials.canary
+        canary = self._probations.canary
         if canary and canary.takes(scope):
             answer = await canary.ask(lambda: _explain(canary.model, places))
             if answer:
@@ -167,7 +167,7 @@ class Predictor:
         self._metrics.predicted(model.version, model.channel, prediction.price)
         if self._log:
             self._log.offer(Entry.of(model.version, model.channel, ids, raw, prediction))
-        shadow = self._trials.shadow
+        shadow = self._probations.shadow
         if shadow:
             shadow.offer(ids, raw, prediction)
         ends = iter(priced.named(ids))

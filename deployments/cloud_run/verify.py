@@ -18,7 +18,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-PLACE = {
+PLACE: dict[str, Any] = {
     "longitude": -122.23,
     "latitude": 37.88,
     "housing_median_age": 41,

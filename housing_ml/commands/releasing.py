@@ -1,4 +1,4 @@
-"""Commands about what is in service: `status`, `history`, `compare`, `rollback` and the trials.
+"""Commands about what is in service: `status`, `history`, `compare`, `rollback` and the probations.
 
 What goes wrong at night is mended here: nothing but the watch imports Prefect, and MLflow is told
 last.
@@ -63,7 +63,7 @@ def status(*, url: str = "http://127.0.0.1:8000", as_json: Json = False) -> int:
 
 
 def history(*, as_json: Json = False) -> int:
-    """Show every promotion, rejection, roll back and trial: who, when and why.
+    """Show every promotion, rejection, roll back and probation: who, when and why.
 
     Args:
         as_json: Print JSON, the oldest first, with all evidence.
@@ -126,7 +126,7 @@ def promote(version: str, *, why: Why, as_json: Json = False) -> int:
     """Make a published release that passed the gate the champion.
 
     Args:
-        version: Version or start of the bundle's digest; `canary` for the one on trial.
+        version: Version or start of the bundle's digest; `canary` for the one on probation.
         why: Reason, for the history.
         as_json: Print the release as JSON.
     """

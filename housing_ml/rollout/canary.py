@@ -1,4 +1,4 @@
-"""Trials of a release beside the champion.
+"""Probations of a release beside the champion.
 
 A canary answers a share of the requests. A shadow is asked everything and answers nothing.
 """
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from housing_ml.releases.records import Channels, Kind, Release
     from housing_ml.storage.versioned import ReleaseStorage
 
-Trial: TypeAlias = Literal["canary", "shadow"]
+Probation: TypeAlias = Literal["canary", "shadow"]
 
-_STARTED: dict[Trial, Kind] = {"canary": "canary started", "shadow": "shadow started"}
-_STOPPED: dict[Trial, Kind] = {"canary": "canary stopped", "shadow": "shadow stopped"}
+_STARTED: dict[Probation, Kind] = {"canary": "canary started", "shadow": "shadow started"}
+_STOPPED: dict[Probation, Kind] = {"canary": "canary stopped", "shadow": "shadow stopped"}
 
 
 def start_canary(
@@ -74,7 +74,7 @@ def start_shadow(storage: ReleaseStorage, version: str, *, why: str, by: str) ->
 
 def stop(  # noqa: PLR0913 - a person names some, the watch the others
     storage: ReleaseStorage,
-    trial: Trial,
+    probation: Probation,
     *,
     why: str,
     by: str,
@@ -82,29 +82,29 @@ def stop(  # noqa: PLR0913 - a person names some, the watch the others
     bundle: str | None = None,
     evidence: Mapping[str, Any] | None = None,
 ) -> Release | None:
-    """End a trial and return its release; None when there is none any more.
+    """End a probation and return its release; None when there is none any more.
 
     Args:
         storage: where the releases are.
-        trial: which.
+        probation: which.
         why: for the history.
         by: who asks for it.
         withdraw: keep the bundle from being promoted by itself.
-        bundle: end the trial of this one only; whichever runs if empty.
+        bundle: end the probation of this one only; whichever runs if empty.
         evidence: what it rests on.
 
     Raises:
         ConflictError: when someone else moved the channels meanwhile.
     """
     channels, generation = read_channels(storage)
-    release = channels.channels.get(trial)
+    release = channels.channels.get(probation)
     if release is None or bundle not in {None, release.bundle}:
         return None
     move_channels(
         storage,
-        lambda current: arranged(current, {trial: None}),
+        lambda current: arranged(current, {probation: None}),
         if_generation=generation,
-        event=event(_STOPPED[trial], release, why=why, by=by, evidence=evidence),
+        event=event(_STOPPED[probation], release, why=why, by=by, evidence=evidence),
         withdrawn={**channels.withdrawn, release.bundle: why} if withdraw else None,
     )
     return release
@@ -144,20 +144,22 @@ def _start(  # noqa: PLR0913, PLR0917 - of the functions above
     storage: ReleaseStorage,
     channels: Channels,
     generation: int,
-    trial: Trial,
+    probation: Probation,
     release: Release,
     why: str,
     by: str,
 ) -> Release:
     if "champion" not in channels.channels:
-        raise ReleaseError(f"a {trial} needs a champion beside it, and there is none")
+        raise ReleaseError(f"a {probation} needs a champion beside it, and there is none")
     if is_champion(channels, release.bundle):
         raise ReleaseError(f"version {release.version} is the champion")
     fetch_bundle(storage, release.bundle)  # raises unless every file is there and undamaged
     move_channels(
         storage,
-        lambda current: arranged(current, {trial: release}),
+        lambda current: arranged(current, {probation: release}),
         if_generation=generation,
-        event=event(_STARTED[trial], release, why=why, by=by, evidence={"share": release.share}),
+        event=event(
+            _STARTED[probation], release, why=why, by=by, evidence={"share": release.share}
+        ),
     )
     return release

@@ -1,7 +1,7 @@
 """Intervals that hold at every look at once, however often and for whatever reason one looks.
 
 An ordinary 95 % interval that is looked at every minute will miss the truth some time almost
-surely. A confidence sequence misses it at any time in at most 5 % of the trials.
+surely. A confidence sequence misses it at any time in at most 5 % of all cases.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ _PRIOR = 0.5
 """Of the mixture, Jeffreys': narrow for the rare events that are watched."""
 
 
-def rate_range(events: int, trials: int, level: float) -> Range:
+def rate_range(events: int, attempts: int, level: float) -> Range:
     """Return a confidence sequence of a probability, of error level `level`.
 
     The set of probabilities against which the likelihood ratio of a beta mixture stays below
     1 / level (Robbins, Statistical methods related to the law of the iterated logarithm, 1970;
-    Ville's inequality). Exact for independent trials.
+    Ville's inequality). Exact for independent attempts.
     """
-    if not trials:
+    if not attempts:
         return Range(0.0, 1.0)
-    misses, found = trials - events, events / trials
+    misses, found = attempts - events, events / attempts
     mixture = betaln(_PRIOR + events, _PRIOR + misses) - betaln(_PRIOR, _PRIOR)
 
     def excess(rate: float) -> float:

@@ -53,7 +53,7 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker, or all of them, saw of both since the trial began."""
+    """What a worker, or all of them, saw of both since the probation began."""
 
     canary: Arm = Arm()
     champion: Arm = Arm()

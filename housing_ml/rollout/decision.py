@@ -3,7 +3,7 @@
 Each figure has an interval that holds at every look at once. A figure is bad when its interval lies
 wholly beyond the limit, good when wholly within, and else open. One bad figure aborts; when all are
 good the canary has shown itself not to be worse. So a canary that is as good as the champion is
-aborted in at most `level` of the trials, however often the watch looks.
+aborted in at most `level` of all cases, however often the watch looks.
 """
 
 from __future__ import annotations

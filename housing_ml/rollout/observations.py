@@ -1,8 +1,8 @@
 """What workers have seen of a canary, where it is kept, and the sum of it.
 
-Each worker writes what it has counted since the trial began into a file of its own, as a whole:
+Each worker writes what it has counted since the probation began into a file of its own, as a whole:
 
-    watch/<trial>/<worker>.json
+    watch/<probation>/<worker>.json
 
 so that no worker waits for another, and one that died still counts. The sum over the files is what
 the watch decides on.
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 FOLDER = "watch"
 
 
-def trial_name(channels: Channels) -> str | None:
-    """Return the name of the trial that runs; None without a canary.
+def probation_name(channels: Channels) -> str | None:
+    """Return the name of the probation that runs; None without a canary.
 
-    Another champion or another share makes another trial: its counts do not mix with the old ones.
+    Another champion or share makes another probation: its counts do not mix with the old ones.
     """
     canary, champion = channels.channels.get("canary"), channels.channels.get("champion")
     if canary is None or champion is None:
@@ -36,20 +36,22 @@ def trial_name(channels: Channels) -> str | None:
     return f"{canary.bundle[:16]}-{champion.bundle[:16]}-{canary.share or 0:g}"
 
 
-def report(storage: ReleaseStorage, trial: str, worker: str, seen: Observation) -> None:
-    """Write all that a worker has seen of a trial, replacing what it wrote before."""
-    storage.write(f"{FOLDER}/{trial}/{worker}.json", msgspec.json.encode(seen))
+def report(storage: ReleaseStorage, probation: str, worker: str, seen: Observation) -> None:
+    """Write all that a worker has seen of a probation, replacing what it wrote before."""
+    storage.write(f"{FOLDER}/{probation}/{worker}.json", msgspec.json.encode(seen))
 
 
-def gather_observations(storage: ReleaseStorage, trial: str) -> Observation:
+def gather_observations(storage: ReleaseStorage, probation: str) -> Observation:
     """Return the sum of what all workers have seen.
 
     Raises:
         ReleaseError: when a worker's file is damaged.
     """
-    found = (storage.read(name) for name in storage.names(f"{FOLDER}/{trial}"))
+    found = (storage.read(name) for name in storage.names(f"{FOLDER}/{probation}"))
     try:
         seen = [msgspec.json.decode(item.content, type=Observation) for item in found if item]
     except msgspec.MsgspecError as error:
-        raise ReleaseError(f"a worker's report on trial {trial} is damaged: {error}") from error
+        raise ReleaseError(
+            f"a worker's report on probation {probation} is damaged: {error}"
+        ) from error
     return reduce(Observation.__add__, seen, Observation())

@@ -11,7 +11,7 @@ from housing_ml.records.base import Record
 from housing_ml.releases.channels import read_channels
 from housing_ml.rollout.canary import promote_canary, stop
 from housing_ml.rollout.decision import WatchDecision, watch
-from housing_ml.rollout.observations import gather_observations, trial_name
+from housing_ml.rollout.observations import gather_observations, probation_name
 
 if TYPE_CHECKING:
     from housing_ml.releases.records import Release
@@ -49,12 +49,12 @@ def look(storage: ReleaseStorage, policy: WatchPolicy) -> Look | None:
         ReleaseError: when the channels or a worker's report cannot be read.
     """
     channels, _ = read_channels(storage)
-    trial = trial_name(channels)
-    if trial is None:
+    probation = probation_name(channels)
+    if probation is None:
         return None
     canary = channels.channels["canary"]
     running = datetime.now(UTC) - datetime.fromisoformat(canary.promoted_at)
-    seen = gather_observations(storage, trial)
+    seen = gather_observations(storage, probation)
     return Look(canary, watch(seen, policy, running.total_seconds() / 3600))
 
 

@@ -3,7 +3,7 @@
 One thread does all of it. Requests read one attribute, `current`, which changes as a whole; so a
 source that is slow or dead adds nothing to a prediction, and no answer mixes two models. Whatever
 fails, the model that answers goes on. Beside the champion it loads a canary and a shadow, while
-there are any, and hands them to `Trials`.
+there are any, and hands them to `Probations`.
 """
 
 from __future__ import annotations
@@ -45,41 +45,43 @@ _HELD_SECONDS = 2.0
 """After this time no request holds a model that was unloaded, and its memory can go."""
 
 _CHAMPION = "champion"
-_TRIALS = ("canary", "shadow")
+_PROBATIONS = ("canary", "shadow")
 
 T = TypeVar("T")
 
 logger = structlog.get_logger(__name__)
 
 
-class Trials(Protocol):
+class Probations(Protocol):
     """What runs beside the champion, and is told of each model that is loaded or forgotten."""
 
     def follow(self, champion: LoadedModel | None, beside: Mapping[str, LoadedModel]) -> None:
-        """Let the trials be of these models."""
+        """Let the probations be of these models."""
         ...
 
     def dependency(self, channel: str) -> Dependency | None:
-        """Return how the trial of a channel does; None when there is none."""
+        """Return how the probation of a channel does; None when there is none."""
         ...
 
 
 class ModelStore:
-    """Holds the current model, those on trial, and the thread that renews them."""
+    """Holds the current model, those on probation, and the thread that renews them."""
 
     def __init__(
         self,
         source: Source,
         last_good: LastGood,
-        trials: Trials,
+        probations: Probations,
         metrics: Metrics,
         settings: Settings,
     ) -> None:
         self.current: LoadedModel | None = None
         self._channel = settings.channel
-        self._channels = (_CHAMPION, *_TRIALS) if self._channel == _CHAMPION else (self._channel,)
+        self._channels = (
+            (_CHAMPION, *_PROBATIONS) if self._channel == _CHAMPION else (self._channel,)
+        )
         self._beside: dict[str, LoadedModel] = {}
-        self._trials = trials
+        self._probations = probations
         self._unloaded_at: float | None = None
         self._keys = settings.public_keys
         self._same_code = settings.require_same_code
@@ -131,8 +133,10 @@ class ModelStore:
             return None
         if channel == self._channel:
             return Dependency("ok", loaded.note(f"version {loaded.version} answers"))
-        trial = self._trials.dependency(channel)
-        return trial and msgspec.structs.replace(trial, detail=loaded.note(trial.detail))
+        probation = self._probations.dependency(channel)
+        return probation and msgspec.structs.replace(
+            probation, detail=loaded.note(probation.detail)
+        )
 
     def _loaded(self, channel: str) -> LoadedModel | None:
         return self.current if channel == self._channel else self._beside.get(channel)
@@ -161,7 +165,7 @@ class ModelStore:
         return self._breaker.call(lambda: self._deadline.call(function, seconds))
 
     def _renew(self, releases: Mapping[str, Release]) -> None:
-        """End the trials that are over, then load what is new: the champion first."""
+        """End the probations that are over, then load what is new: the champion first."""
         if self._unloaded_at and time.monotonic() - self._unloaded_at > _HELD_SECONDS:
             self._unloaded_at = None
             memory.give_back()
@@ -183,8 +187,8 @@ class ModelStore:
         if ended:
             self._unloaded_at = time.monotonic()
             self._metrics.model.labels(ended.version, channel).set(0)
-            self._trials.follow(self.current, self._beside)
-            logger.info("trial_ended", channel=channel, version=ended.version)
+            self._probations.follow(self.current, self._beside)
+            logger.info("probation_ended", channel=channel, version=ended.version)
 
     def _try(self, channel: str, release: Release, at_hand: Bundle | None) -> None:
         started = time.perf_counter()
@@ -241,7 +245,7 @@ class ModelStore:
             self.current = model
         else:
             self._beside[model.channel] = model
-        self._trials.follow(self.current, self._beside)
+        self._probations.follow(self.current, self._beside)
         if model.bundle.other_code:
             logger.warning(
                 "other_feature_code",

@@ -14,7 +14,7 @@ import structlog
 from housing_ml.rollout.routing import to_canary
 from serve.models.pricing import price, require_prices
 from serve.rollout.lane import Lane
-from serve.rollout.trial_counts import TrialCounts
+from serve.rollout.probation_counts import ProbationCounts
 from serve.schemas import Dependency
 
 if TYPE_CHECKING:
@@ -55,10 +55,10 @@ class Canary:
     """One canary beside one champion."""
 
     def __init__(
-        self, model: LoadedModel, trial: str, storage: ReleaseStorage, metrics: Metrics
+        self, model: LoadedModel, probation: str, storage: ReleaseStorage, metrics: Metrics
     ) -> None:
         self.model = model
-        self.counts = TrialCounts(storage, trial)
+        self.counts = ProbationCounts(storage, probation)
         self._metrics = metrics
         self._share = model.release.share or 0.0
         self._lane = Lane("canary", _THREADS, _MOST_OPEN)
@@ -84,7 +84,7 @@ class Canary:
         except Exception as error:  # noqa: BLE001 - the champion answers, whatever it is
             self._failed(f"{type(error).__name__}: {error}".rstrip(": "))
             return None
-        self._metrics.on_trial(self.model.version, "canary", "answered")
+        self._metrics.on_probation(self.model.version, "canary", "answered")
         return found
 
     def dependency(self) -> Dependency:
@@ -108,7 +108,7 @@ class Canary:
 
     def _failed(self, error: str) -> None:
         self._last_error = error
-        self._metrics.on_trial(self.model.version, "canary", "failed")
+        self._metrics.on_probation(self.model.version, "canary", "failed")
         if time.monotonic() >= self._silent_until:
             self._silent_until = time.monotonic() + _COMPLAIN_SECONDS
             logger.warning("canary_failed", version=self.model.version, error=error)

@@ -153,7 +153,7 @@ class Shadow:
             self._log(Entry.of(self.model.version, "shadow", list(ids), raw, prediction))
 
     def _count(self, outcome: str, rows: int) -> None:
-        self._metrics.on_trial(self.model.version, "shadow", outcome, rows)
+        self._metrics.on_probation(self.model.version, "shadow", outcome, rows)
 
     def _complain(self, error: str) -> None:
         self._last_error = error

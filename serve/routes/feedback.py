@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from serve.api.access import Access
     from serve.inbox import Inbox
     from serve.metrics import Metrics
-    from serve.rollout.trials import Trials
+    from serve.rollout.probations import Probations
 
 
-def router(inbox: Inbox, trials: Trials, metrics: Metrics, access: Access, *, keys: bool) -> Router:
+def router(
+    inbox: Inbox, probations: Probations, metrics: Metrics, access: Access, *, keys: bool
+) -> Router:
     """Return `/api/v1/feedback`."""
     decoder = PlainJson(FeedbackRequest, metrics)
 
@@ -47,8 +49,8 @@ def router(inbox: Inbox, trials: Trials, metrics: Metrics, access: Access, *, ke
             detail = "None of these predictions was made for this caller; see `errors`."
             raise ProblemError(HTTPStatus.BAD_REQUEST, detail, errors=refused)
         await _keep(inbox, taken, sender)
-        if trials.canary:
-            trials.canary.counts.learned(taken)
+        if probations.canary:
+            probations.canary.counts.learned(taken)
         return FeedbackReceipt(received=len(taken), refused=refused or None)
 
     async def admit(request: Request[Any, Any, Any]) -> None:

@@ -18,7 +18,7 @@ from housing_ml.releases.records import Release, TrainingData, now
 from housing_ml.rollout.canary import start_canary
 from housing_ml.rollout.counts import Arm, Moments, Observation
 from housing_ml.rollout.decision import WatchPolicy
-from housing_ml.rollout.observations import report, trial_name
+from housing_ml.rollout.observations import probation_name, report
 from housing_ml.settings import Settings
 from housing_ml.storage.versioned import LocalReleases
 from tests.untrained_bundle import bundle_files
@@ -91,12 +91,12 @@ class Worker:
     def _work(self) -> None:
         total = 0
         while not self._stop.is_set():
-            trial = trial_name(read_channels(self._storage)[0])
-            if trial is None:
+            probation = probation_name(read_channels(self._storage)[0])
+            if probation is None:
                 return
             total += 200
             seen = Observation(canary=self._arm(total), champion=sound_arm(9 * total))
-            report(self._storage, trial, "worker", seen)
+            report(self._storage, probation, "worker", seen)
             time.sleep(0.05)
 
     def _arm(self, requests: int) -> Arm:

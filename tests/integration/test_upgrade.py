@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.server import Server
+from deployments.cloud_run.verify import PLACE
 from housing_ml.bundle.manifest import Provenance
 from housing_ml.bundle.model import Bundle
 from housing_ml.config.choices import FeatureParameters
@@ -42,21 +43,8 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PLACE = {
-    "longitude": -122.23,
-    "latitude": 37.88,
-    "housing_median_age": 41,
-    "total_rooms": 880,
-    "total_bedrooms": 129,
-    "population": 322,
-    "households": 126,
-    "median_income": 8.3252,
-    "ocean_proximity": "NEAR BAY",
-}
-"""The block group of the README."""
-
 PRICES = {"releases-0.1.0": 437_207.82}
-"""What the versions asked for it, in dollars."""
+"""What the versions asked for the README's block group, in dollars."""
 
 HOUSING = str(Path(sys.executable).with_name("housing"))
 

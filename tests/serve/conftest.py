@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from housing_ml.bundle.model import Bundle
-    from housing_ml.rollout.canary import Trial
+    from housing_ml.rollout.canary import Probation
 
 PREFIX = "HOUSING_SERVE_"
 
@@ -77,11 +77,13 @@ class Home:
             if_generation=generation,
         )
 
-    def try_out(self, trial: Trial, bundle: Bundle, version: str, share: float = 0.5) -> Release:
+    def try_out(
+        self, probation: Probation, bundle: Bundle, version: str, share: float = 0.5
+    ) -> Release:
         """Publish a bundle and start it as the canary or the shadow."""
         release = self.publish_files(bundle.files(), bundle.digest, version)
         record_release(self.releases, release)
-        if trial == "canary":
+        if probation == "canary":
             return start_canary(self.releases, version, share, why="test", by="test")
         return start_shadow(self.releases, version, why="test", by="test")
 

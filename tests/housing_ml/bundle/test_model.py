@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deployments.cloud_run import verify
 from housing_ml.bundle.manifest import BundleError, Interval, Manifest, Provenance, sha256
 from housing_ml.bundle.model import FILES, Bundle, bounded, load_bundle
 from housing_ml.config.choices import FeatureParameters
@@ -24,17 +25,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-PLACE = BlockGroup(
-    longitude=-122.23,
-    latitude=37.88,
-    housing_median_age=41,
-    total_rooms=880,
-    total_bedrooms=None,
-    population=322,
-    households=126,
-    median_income=8.3252,
-    ocean_proximity="NEAR BAY",
-)
+PLACE = BlockGroup(**{**verify.PLACE, "total_bedrooms": None})
 
 
 @pytest.fixture(scope="module")

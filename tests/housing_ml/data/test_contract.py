@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from deployments.cloud_run.verify import PLACE
 from housing_ml.data.checks import check
 from housing_ml.data.contract import (
     CATEGORIES,
@@ -25,18 +26,6 @@ from housing_ml.data.values import MISSING
 
 if TYPE_CHECKING:
     import pandas as pd
-
-PLACE: dict[str, Any] = {
-    "longitude": -122.23,
-    "latitude": 37.88,
-    "housing_median_age": 41.0,
-    "total_rooms": 880.0,
-    "total_bedrooms": 129.0,
-    "population": 322.0,
-    "households": 126.0,
-    "median_income": 8.3252,
-    "ocean_proximity": "NEAR BAY",
-}
 
 
 def accepted_by_the_api(place: dict[str, Any]) -> bool:

@@ -151,13 +151,13 @@ def test_a_mean_is_missed_at_any_look_as_seldom_as_promised() -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 500), st.integers(0, 500))
 def test_a_rate_lies_in_its_range_which_narrows_with_the_level(events: int, misses: int) -> None:
-    trials = events + misses
-    low, high = rate_range(events, trials, 0.01)
-    inner = rate_range(events, trials, 0.1)
+    attempts = events + misses
+    low, high = rate_range(events, attempts, 0.01)
+    inner = rate_range(events, attempts, 0.1)
 
     assert 0 <= low <= inner.low <= inner.high <= high <= 1
-    if trials:
-        assert low <= events / trials <= high
+    if attempts:
+        assert low <= events / attempts <= high
 
 
 numbers = st.lists(st.floats(-10, 10), max_size=20).map(np.array)
@@ -184,11 +184,11 @@ def test_moments_grow_one_by_one() -> None:
 def test_the_reports_of_all_workers_count_those_of_the_dead_too(tmp_path: Path) -> None:
     storage = LocalReleases(tmp_path)
     for worker in ("1", "2", "2"):
-        report(storage, "trial", worker, Observation(canary=Arm(requests=5, errors=1)))
+        report(storage, "probation", worker, Observation(canary=Arm(requests=5, errors=1)))
 
-    assert gather_observations(storage, "trial").canary.requests == 10
+    assert gather_observations(storage, "probation").canary.requests == 10
     assert gather_observations(storage, "another") == Observation()
 
-    storage.write("watch/trial/3.json", b"{")
+    storage.write("watch/probation/3.json", b"{")
     with pytest.raises(ReleaseError, match="damaged"):
-        gather_observations(storage, "trial")
+        gather_observations(storage, "probation")

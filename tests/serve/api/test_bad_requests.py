@@ -11,23 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deployments.cloud_run.verify import PLACE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.serve.conftest import Service
 
 JSON = {"Content-Type": "application/json"}
-PLACE: dict[str, Any] = {
-    "longitude": -122.23,
-    "latitude": 37.88,
-    "housing_median_age": 41,
-    "total_rooms": 880,
-    "total_bedrooms": 129,
-    "population": 322,
-    "households": 126,
-    "median_income": 8.3252,
-    "ocean_proximity": "NEAR BAY",
-}
 DOCUMENTED = {200, 400, 401, 403, 408, 413, 415, 429, 503}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from housing_ml.releases.channels import read_channels
 from housing_ml.rollout.canary import stop
-from housing_ml.rollout.observations import gather_observations, trial_name
+from housing_ml.rollout.observations import gather_observations, probation_name
 from housing_ml.rollout.routing import to_canary
 from tests.serve.conftest import Home
 from tests.serve.conftest import Service as RunningService
@@ -62,9 +62,9 @@ def cheap(models: Models, instances: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def seen(home: Home) -> Observation:
-    trial = trial_name(read_channels(home.releases)[0])
-    assert trial
-    return gather_observations(home.releases, trial)
+    probation = probation_name(read_channels(home.releases)[0])
+    assert probation
+    return gather_observations(home.releases, probation)
 
 
 def ask(service: Service, instance: dict[str, Any], key: str, path: str = "predict") -> Any:
@@ -188,7 +188,7 @@ def test_what_the_canary_fails_the_champion_answers_and_it_counts(
     answers = [ask(service, cheap, key) for key in keys]
 
     assert {answer["channel"] for answer in answers} == {"champion"}
-    failed = service.metric("housing_trial_requests_total", version=fault.__name__)
+    failed = service.metric("housing_probation_requests_total", version=fault.__name__)
     assert failed >= 3
     until(lambda: seen(home).canary.errors == failed)
     assert "canary_failed" in service.output

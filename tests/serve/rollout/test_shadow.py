@@ -47,7 +47,7 @@ def beside(home: Home) -> Iterator[Callable[[Bundle], Service]]:
 
 
 def rows(service: Service, outcome: str) -> float:
-    return service.metric("housing_trial_requests_total", channel="shadow", outcome=outcome)
+    return service.metric("housing_probation_requests_total", channel="shadow", outcome=outcome)
 
 
 def logged(home: Home, rows: int) -> pa.Table:

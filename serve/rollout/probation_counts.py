@@ -25,24 +25,24 @@ REPORT_SECONDS = 2.0
 """Pause between two reports: a bucket takes one write a second of an object."""
 
 _REMEMBERED = 20_000
-"""Latest predictions whose price may come while the trial runs."""
+"""Latest predictions whose price may come while the probation runs."""
 
 Side: TypeAlias = Literal["canary", "champion"]
 
 logger = structlog.get_logger(__name__)
 
 
-class TrialCounts:
+class ProbationCounts:
     """Counts on the event loop's thread; a thread of its own reports them while they grow."""
 
-    def __init__(self, storage: ReleaseStorage, trial: str) -> None:
+    def __init__(self, storage: ReleaseStorage, probation: str) -> None:
         self._storage = storage
-        self._trial = trial
+        self._probation = probation
         self._worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self.seen = Observation()
         self._priced: dict[str, tuple[Side, float]] = {}
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._report, name="trial-counts", daemon=True)
+        self._thread = threading.Thread(target=self._report, name="probation-counts", daemon=True)
         self._thread.start()
 
     def answered(self, side: Side, seconds: float, answer: PredictionResponse) -> None:
@@ -88,10 +88,12 @@ class TrialCounts:
             seen = self.seen
             if seen is not told and seen != told:
                 try:
-                    report(self._storage, self._trial, self._worker, seen)
+                    report(self._storage, self._probation, self._worker, seen)
                 except Exception as error:  # noqa: BLE001 - storage may fail in any way
                     if not failing:
-                        logger.warning("trial_not_reported", trial=self._trial, error=str(error))
+                        logger.warning(
+                            "probation_not_reported", probation=self._probation, error=str(error)
+                        )
                     failing = True
                 else:
                     told, failing = seen, False

@@ -1,6 +1,6 @@
 """What a canary and a shadow cost: memory, requests per second, latency; and that it comes back.
 
-    python benchmarks/trials.py [--seconds 3] [--data housing.csv]
+    python benchmarks/probations.py [--seconds 3] [--data housing.csv]
 
 One worker, 16 connections, one block group per request. Models are of production size.
 """
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def measure(bench: Bench) -> None:
-    """Start and end trials, and print what each costs."""
+    """Start and end probations, and print what each costs."""
     print(f"{'':34}{'req/s':>8}{'p50 ms':>8}{'p99 ms':>8}{'MB':>8}{'errors':>8}")
     bench.measure("champion, first use")
     alone = bench.measure("champion")
@@ -98,7 +98,7 @@ def measure(bench: Bench) -> None:
         after = bench.measure(f"champion after {turn} more canaries")
     verdict = "ok" if most < MOST_MEGABYTES else "MISSED"
     print(f"three models at once: {most:.0f} MB, at most {MOST_MEGABYTES}: {verdict}")
-    print(f"kept after all trials: {after - alone:+.1f} MB of {most - alone:.1f}")
+    print(f"kept after all probations: {after - alone:+.1f} MB of {most - alone:.1f}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Trials in one process: nothing is kept of those that are over, and one that goes on is left."""
+"""Probations in one process: nothing is kept of those that are over; one that goes on is left."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from housing_ml.storage.versioned import LocalReleases
 from serve.metrics import Metrics
 from serve.models.loaded_model import LoadedModel
 from serve.rollout.lane import Lane, LaneFullError
-from serve.rollout.trials import Trials
+from serve.rollout.probations import Probations
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def loaded(bundle: Bundle, channel: str, version: str = "1") -> LoadedModel:
 
 
 @pytest.fixture
-def trials(tmp_path: Path) -> Trials:
-    return Trials(LocalReleases(tmp_path), None, Metrics())
+def probations(tmp_path: Path) -> Probations:
+    return Probations(LocalReleases(tmp_path), None, Metrics())
 
 
 @pytest.fixture
@@ -51,37 +51,39 @@ def champion(models: Models) -> LoadedModel:
     return loaded(models.first.bundle, "champion")
 
 
-def test_a_bundle_is_let_go_when_its_trials_are_over(
-    trials: Trials, champion: LoadedModel, models: Models, instances: list[dict[str, Any]]
+def test_a_bundle_is_let_go_when_its_probations_are_over(
+    probations: Probations, champion: LoadedModel, models: Models, instances: list[dict[str, Any]]
 ) -> None:
     bundle = Bundle(models.second.bundle.files())
     beside = {name: loaded(bundle, name, "2") for name in ("canary", "shadow")}
-    trials.follow(champion, beside)
-    assert trials.canary
-    assert trials.shadow
-    priced = asyncio.run(trials.canary.price([BlockGroup(**row) for row in instances[:3]]))
+    probations.follow(champion, beside)
+    assert probations.canary
+    assert probations.shadow
+    priced = asyncio.run(probations.canary.price([BlockGroup(**row) for row in instances[:3]]))
     assert priced
-    trials.shadow.offer(["a", "b", "c"], priced.raw, priced.prediction)
+    probations.shadow.offer(["a", "b", "c"], priced.raw, priced.prediction)
     held = weakref.ref(bundle)
 
-    trials.close()
+    probations.close()
     del bundle, beside, priced
     until(lambda: gc.collect() >= 0 and held() is None)
 
 
-def test_a_trial_that_goes_on_is_left_alone_and_a_new_champion_makes_a_new_one(
-    trials: Trials, champion: LoadedModel, models: Models
+def test_a_probation_that_goes_on_is_left_alone_and_a_new_champion_makes_a_new_one(
+    probations: Probations, champion: LoadedModel, models: Models
 ) -> None:
     canary = loaded(models.second.bundle, "canary", "2")
-    trials.follow(champion, {"canary": canary})
-    first = trials.canary
-    trials.follow(champion, {"canary": canary, "shadow": loaded(models.second.bundle, "shadow")})
-    assert trials.canary is first
-    trials.follow(loaded(models.second.bundle, "champion", "3"), {"canary": canary})
-    assert trials.canary is not first
-    assert trials.shadow is None
-    trials.follow(None, {"canary": canary})
-    assert trials.canary is None
+    probations.follow(champion, {"canary": canary})
+    first = probations.canary
+    probations.follow(
+        champion, {"canary": canary, "shadow": loaded(models.second.bundle, "shadow")}
+    )
+    assert probations.canary is first
+    probations.follow(loaded(models.second.bundle, "champion", "3"), {"canary": canary})
+    assert probations.canary is not first
+    assert probations.shadow is None
+    probations.follow(None, {"canary": canary})
+    assert probations.canary is None
 
 
 def test_a_lane_waits_only_so_long_and_takes_only_so_many() -> None:

@@ -1,6 +1,6 @@
 """The canary and the shadow that run beside the champion, while there are any.
 
-Requests read two attributes, so that without a trial there is nothing to pay.
+Requests read two attributes, so that without a probation there is nothing to pay.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from housing_ml.releases.records import Channels
-from housing_ml.rollout.observations import trial_name
+from housing_ml.rollout.observations import probation_name
 from serve.rollout.canary import Canary
 from serve.rollout.shadow import Shadow
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from serve.schemas import Dependency
 
 
-class Trials:
-    """Starts and ends trials as models are loaded and forgotten: one thread calls `follow`."""
+class Probations:
+    """Starts and ends probations as models are loaded and forgotten: one thread calls `follow`."""
 
     def __init__(
         self, storage: ReleaseStorage, log: Callable[[Entry], None] | None, metrics: Metrics
@@ -36,7 +36,7 @@ class Trials:
         self._name: str | None = None
 
     def follow(self, champion: LoadedModel | None, beside: Mapping[str, LoadedModel]) -> None:
-        """Let the trials be of these models; one that goes on is left alone."""
+        """Let the probations be of these models; one that goes on is left alone."""
         self._follow_canary(champion, beside.get("canary"))
         model = beside.get("shadow")
         ended = self.shadow
@@ -48,17 +48,17 @@ class Trials:
 
     def dependency(self, channel: str) -> Dependency | None:
         """Return how the canary or the shadow does; None when there is none."""
-        trial = self.canary if channel == "canary" else self.shadow
-        return trial.dependency() if trial else None
+        probation = self.canary if channel == "canary" else self.shadow
+        return probation.dependency() if probation else None
 
     def close(self) -> None:
-        """End the trials in this process."""
+        """End the probations in this process."""
         self.follow(None, {})
 
     def _follow_canary(self, champion: LoadedModel | None, model: LoadedModel | None) -> None:
         models = {"champion": champion, "canary": model}
         releases = {channel: found.release for channel, found in models.items() if found}
-        name = trial_name(Channels(channels=releases))
+        name = probation_name(Channels(channels=releases))
         ended = self.canary
         if name == self._name and (ended is None or ended.model is model):
             return
