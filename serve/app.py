@@ -33,7 +33,7 @@ from serve.protocol.connections import Connections
 from serve.protocol.figures import ConnectionFigures
 from serve.rollout import canary
 from serve.rollout.probations import Probations
-from serve.routes import feedback, health, model, pages, rollback, webhook
+from serve.routes import feedback, health, model, pages, places, rollback, webhook
 from serve.settings import Settings, from_environment
 from serve.sources.circuit_breaker import CircuitBreaker
 from serve.sources.id_keys import IdKeys
@@ -175,7 +175,8 @@ def _routers(parts: _Parts, settings: Settings, keys: ApiKeys) -> list[Any]:
         model.router(parts.predictor, parts.store, parts.metrics, access, keys=bool(keys)),
         feedback.router(parts.inbox, parts.probations, parts.metrics, access, keys=bool(keys)),
         health.router(parts.store, parts.metrics, parts.dependencies),
-        pages.router(parts.store, parts.storage, access),
+        pages.router(parts.storage, access),
+        places.router(parts.store, parts.storage, parts.predictor.recent, access),
     ]
     operators = ApiKeys(settings.operator_keys)
     if operators:

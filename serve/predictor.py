@@ -17,7 +17,9 @@ from housing_ml.data.contract import BlockGroup, to_matrix
 from serve.api.access import caller
 from serve.api.problems import ProblemError
 from serve.models import explanation
+from serve.models.comparables import comparables
 from serve.models.pricing import Priced, price
+from serve.models.recent import Recent
 from serve.prediction_log.segments import Entry
 from serve.rollout.lane import Lane, LaneFullError
 from serve.schemas import Explanation, ExplanationResponse, PredictionResponse
@@ -72,6 +74,7 @@ class Predictor:
         self._large = Lane("predict", _THREADS, _MOST_OPEN)
         self._explanations = Lane("explain", 1, _MOST_OPEN)
         self._ids = ids
+        self.recent = Recent()
 
     async def predict(self, places: list[BlockGroup], scope: Scope) -> PredictionResponse:
         """Return the price of each block group, by the champion or the canary.
@@ -167,6 +170,7 @@ class Predictor:
         self._metrics.predicted(model.version, model.channel, prediction.price)
         if self._log:
             self._log.offer(Entry.of(model.version, model.channel, ids, raw, prediction))
+        self.recent.add(senders, sizes, raw, prediction.price)
         shadow = self._probations.shadow
         if shadow:
             shadow.offer(ids, raw, prediction)
@@ -201,12 +205,14 @@ async def _in(lane: Lane, kind: str, function: Callable[[], T]) -> T:
 
 def _explain(model: LoadedModel, places: list[BlockGroup]) -> ExplanationResponse:
     references = model.bundle.golden.raw[:_REFERENCES]
+    raw = to_matrix(places)
     base, contributions = explanation.explain(
-        lambda rows: model.bundle.predict_matrix(rows).price, to_matrix(places), references
+        lambda rows: model.bundle.predict_matrix(rows).price, raw, references
     )
+    rows = zip(contributions.tolist(), comparables(model.bundle, raw), strict=True)
     explanations = [
-        Explanation(base + sum(row), base, dict(zip(explanation.GROUPS, row, strict=True)))
-        for row in contributions.tolist()
+        Explanation(base + sum(row), base, dict(zip(explanation.GROUPS, row, strict=True)), alike)
+        for row, alike in rows
     ]
     return ExplanationResponse(explanations, model.version, model.channel)
 

@@ -60,6 +60,17 @@ class PredictionResponse(msgspec.Struct, frozen=True):
     channel: str
 
 
+class Comparable(msgspec.Struct, frozen=True):
+    """A block group of the training data whose price a prediction leans on."""
+
+    longitude: Annotated[float, Meta(description="Degrees.")]
+    latitude: Annotated[float, Meta(description="Degrees.")]
+    price: Annotated[float, Meta(description="Dollars.")]
+    kilometres: Annotated[float, Meta(description="Distance from the instance.")]
+    median_income: Annotated[float, Meta(description="Tens of thousands of dollars a year.")]
+    housing_median_age: Annotated[float, Meta(description="Years.")]
+
+
 class Explanation(msgspec.Struct, frozen=True):
     """Why one price is what it is: `base_price` and all contributions sum to it."""
 
@@ -67,6 +78,9 @@ class Explanation(msgspec.Struct, frozen=True):
     base_price: Annotated[float, Meta(description="Mean price of the reference block groups.")]
     contributions: Annotated[
         dict[str, float], Meta(description="Dollars that each group of features adds or takes.")
+    ]
+    comparables: Annotated[
+        list[Comparable], Meta(description="Training rows that count most, the best first.")
     ]
 
 

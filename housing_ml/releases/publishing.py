@@ -5,13 +5,19 @@ from __future__ import annotations
 import getpass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from housing_ml.bundle.signing import sign
+from housing_ml.data.contract import CATEGORY
 from housing_ml.releases.channels import is_published, open_releases, publish_bundle, record_release
+from housing_ml.releases.holdout_errors import HoldoutErrors, errors_name
 from housing_ml.releases.predictions import predictions_name
 from housing_ml.releases.records import Release, TrainingData, now
 from housing_ml.storage.store import open_store
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from housing_ml.records.evaluation import EvaluationResult
     from housing_ml.records.gate import GateDecision
     from housing_ml.records.retrain import RegisteredVersion
@@ -41,10 +47,28 @@ def publish(
     release = _release(registered, trained, evaluated, decision, settings)
     files = {name: store.get_bytes(ref) for name, ref in trained.bundle.files.items()}
     releases.write(predictions_name(release.bundle), store.get_bytes(evaluated.predictions))
+    by_place = holdout_errors(store.get_frame(evaluated.predictions))
+    releases.write(errors_name(release.bundle), msgspec.json.encode(by_place))
     publish_bundle(releases, release.bundle, files)
     if decision.promote or not is_published(releases, release):
         record_release(releases, release)
     return release
+
+
+def holdout_errors(predictions: pd.DataFrame) -> HoldoutErrors:
+    """Return what the map shows of a release's predictions for its own holdout.
+
+    Args:
+        predictions: the contract's columns, `actual` and `predicted` in dollars.
+    """
+    whole = predictions[["actual", "predicted"]].round().astype("int64")
+    return HoldoutErrors(
+        longitude=predictions["longitude"].tolist(),
+        latitude=predictions["latitude"].tolist(),
+        ocean_proximity=predictions[CATEGORY].tolist(),
+        actual=whole["actual"].tolist(),
+        predicted=whole["predicted"].tolist(),
+    )
 
 
 def _release(

@@ -89,9 +89,9 @@ export function read() {
   return place;
 }
 
-/** Put values into fields by name. */
+/** Put values into fields by name; names that are no field's are passed over. */
 export function fill(values) {
-  for (const [name, value] of Object.entries(values)) {
+  for (const [name, value] of Object.entries(values).filter(([known]) => fields.has(known))) {
     fields.get(name).input.value = value;
     mark(name, "");
   }

@@ -3,19 +3,26 @@
 import { ask, useKey } from "/assets/api.js";
 import * as batch from "/assets/batch.js";
 import * as form from "/assets/form.js";
+import * as link from "/assets/link.js";
 import * as map from "/assets/map.js";
 import * as result from "/assets/result.js";
 import * as whatif from "/assets/whatif.js";
 
 const get = (id) => document.getElementById(id);
 
+function remember() {
+  link.write(form.read(), map.state());
+}
+
 async function price() {
   const place = form.read();
+  remember();
   try {
-    await result.show(place, get("result"));
+    map.compare(await result.show(place, get("result")));
     await whatif.start(place);
   } catch (refusal) {
     get("what-if").hidden = true;
+    map.compare([]);
     result.refuse(refusal, get("result"));
     form.showErrors(refusal.errors ?? []);
   }
@@ -33,26 +40,46 @@ async function greet() {
   }
 }
 
+async function copy() {
+  remember();
+  try {
+    await navigator.clipboard.writeText(location.href);
+    get("copy").textContent = "Copied";
+  } catch {
+    get("copy").textContent = "The link is in the address bar";
+  }
+}
+
+function submit(id, act) {
+  get(id).addEventListener("submit", (event) => {
+    event.preventDefault();
+    act();
+  });
+}
+
 async function main() {
+  const given = link.read();
   await form.build(get("fields"));
+  form.fill(given.values);
   whatif.offer();
   batch.listen();
+  map.open(given.map);
   map.listen(() => form.read().households ?? 500, (values) => {
     form.fill(values);
     price();
-  });
+  }, remember);
   map.show(form.read());
-  get("form").addEventListener("submit", (event) => {
-    event.preventDefault();
+  submit("form", () => {
     map.show(form.read());
     price();
   });
-  get("key").addEventListener("submit", (event) => {
-    event.preventDefault();
+  submit("key", () => {
     useKey(get("api-key").value);
     greet();
   });
+  get("copy").addEventListener("click", copy);
   await greet();
+  if (Object.keys(given.values).length) await price();
 }
 
 main();

@@ -1,120 +1,145 @@
-/** A map of California drawn from training rows: price by colour, a cross for the chosen place. */
+/** The map of California: coast and counties, block groups by colour, a cross for the chosen place. */
 
 import { ask, dollars, element } from "/assets/api.js";
+import { LAYERS, colour, errors, places } from "/assets/layers.js";
 
-const WEST = -124.6, EAST = -114, SOUTH = 32.4, NORTH = 42.1;
-const MARGIN = 8;
-const STEP = 0.1; // degrees that an arrow key moves the cross
+const { L } = window;
+const STATE = [[32.5, -124.5], [42.05, -114.1]]; // south west and north east, as the contract has them
+const AROUND = [[28, -131], [46, -108]];
+const STEP = 40; // pixels that an arrow key moves the cross
 const NEAREST = 12;
-const LOW = 75_000, HIGH = 450_000; // dollars at the ends of the colours
+const LARGE = 7; // zoom from which smaller cities are named
 const SHRINK = Math.cos((37 * Math.PI) / 180); // a degree of longitude, in degrees of latitude
+const CITIES = [
+  ["San Francisco", 37.775, -122.419, 0], ["Los Angeles", 34.052, -118.244, 0], ["San Diego", 32.716, -117.161, 0],
+  ["Sacramento", 38.582, -121.494, 0], ["Fresno", 36.738, -119.787, 0], ["Eureka", 40.802, -124.164, 0],
+  ["Redding", 40.587, -122.392, 0], ["Bakersfield", 35.373, -119.019, 0], ["San Jose", 37.338, -121.886, 1],
+  ["Oakland", 37.804, -122.271, 1], ["Stockton", 37.958, -121.291, 1], ["Monterey", 36.6, -121.895, 1],
+  ["Santa Barbara", 34.421, -119.698, 1], ["Long Beach", 33.77, -118.194, 1], ["Riverside", 33.953, -117.396, 1],
+  ["Palm Springs", 33.83, -116.545, 1], ["Santa Rosa", 38.44, -122.714, 1], ["San Luis Obispo", 35.283, -120.66, 1],
+];
 
-const canvas = document.getElementById("map");
+const container = document.getElementById("map");
 const status = document.getElementById("map-place");
-let places = null;
-let cross = { longitude: -122.23, latitude: 37.88 };
+const legend = document.getElementById("map-legend");
+const map = L.map(container, {
+  keyboard: false, attributionControl: false, zoomSnap: 0.5, minZoom: 5, maxZoom: 14, preferCanvas: true,
+  zoomControl: false, maxBounds: AROUND,
+});
+const shown = L.layerGroup().addTo(map);
+const alike = L.layerGroup().addTo(map);
+const small = L.layerGroup();
+let cross = null;
+let layer = "price";
+let moved = () => {};
 
-/** From blue over grey to orange: told apart by colour-blind people, in light and dark. */
-function colour(price) {
-  const share = Math.min(1, Math.max(0, (Math.log(price) - Math.log(LOW)) / Math.log(HIGH / LOW)));
-  const [from, to, part] = share < 0.5
-    ? [[33, 102, 172], [140, 140, 140], share * 2]
-    : [[140, 140, 140], [230, 110, 10], share * 2 - 1];
-  return `rgb(${from.map((start, index) => Math.round(start + part * (to[index] - start))).join(" ")})`;
+function mark(className, latitude, longitude, ...children) {
+  const icon = L.divIcon({ className, html: element("span", {}, ...children), iconSize: [0, 0] });
+  return L.marker([latitude, longitude], { icon, interactive: false, keyboard: false });
 }
 
-function scale() {
-  const width = canvas.clientWidth - 2 * MARGIN, height = canvas.clientHeight - 2 * MARGIN;
-  const size = Math.min(width / ((EAST - WEST) * SHRINK), height / (NORTH - SOUTH));
-  return { x: (longitude) => MARGIN + (longitude - WEST) * SHRINK * size,
-    y: (latitude) => MARGIN + (NORTH - latitude) * size, size };
-}
+/** Dots are small where all of California is seen, and can be hit with a finger where it is not. */
+const radius = () => Math.max(2, Math.min(8, map.getZoom() - 4));
 
-function prepare() {
-  const ratio = window.devicePixelRatio || 1;
-  canvas.width = canvas.clientWidth * ratio;
-  canvas.height = canvas.clientHeight * ratio;
-  const context = canvas.getContext("2d");
-  context.scale(ratio, ratio);
-  return context;
-}
-
-function draw() {
-  const context = prepare();
-  const { x, y } = scale();
-  if (places) {
-    for (let row = 0; row < places.price.length; row += 1) {
-      context.fillStyle = colour(places.price[row]);
-      context.fillRect(x(places.longitude[row]) - 1.5, y(places.latitude[row]) - 1.5, 3, 3);
-    }
+async function draw() {
+  const chosen = LAYERS[layer];
+  const points = await chosen.load().catch(() => []);
+  if (chosen !== LAYERS[layer]) return; // another was chosen since
+  shown.clearLayers();
+  for (const { longitude, latitude, value, text } of points) {
+    L.circleMarker([latitude, longitude], {
+      radius: radius(), stroke: false, fillOpacity: 0.85, fillColor: colour(chosen, value),
+    }).bindTooltip(text).addTo(shown);
   }
-  const centre = [x(cross.longitude), y(cross.latitude)];
-  context.strokeStyle = getComputedStyle(canvas).color;
-  context.lineWidth = 2;
-  context.beginPath();
-  context.arc(...centre, 7, 0, 2 * Math.PI);
-  for (const [east, south] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
-    context.moveTo(centre[0] + 4 * east, centre[1] + 4 * south);
-    context.lineTo(centre[0] + 13 * east, centre[1] + 13 * south);
-  }
-  context.stroke();
+  const ends = [`Blue ${chosen.format(chosen.low)} or less`, element("span", { className: "scale" }),
+    `orange ${chosen.format(chosen.high)} or more.`];
+  legend.replaceChildren(...(points.length ? ends : [chosen.none]));
+}
+
+function move(longitude, latitude) {
+  const [[south, west], [north, east]] = STATE;
+  const place = [Math.min(north, Math.max(south, latitude)), Math.min(east, Math.max(west, longitude))];
+  cross.setLatLng(place.map((degrees) => Number(degrees.toFixed(3))));
+  const { lat, lng } = cross.getLatLng();
+  status.textContent = `${lat}° north, ${-lng}° west`;
+  map.panInside([lat, lng], { padding: [40, 40], animate: false });
 }
 
 const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
-/** Values typical of the rows nearest to the cross; the households stay as they are. */
-function typical(households) {
-  const away = places.price.map((_, row) => [
-    Math.hypot((places.longitude[row] - cross.longitude) * SHRINK, places.latitude[row] - cross.latitude), row,
+function nearest({ longitude, latitude }, place, count) {
+  const away = longitude.map((_, row) => [
+    Math.hypot((longitude[row] - place.lng) * SHRINK, latitude[row] - place.lat), row,
   ]);
-  const rows = away.sort((a, b) => a[0] - b[0]).slice(0, NEAREST).map(([, row]) => row);
-  const of = (name) => median(rows.map((row) => places[name][row]));
+  return away.sort((a, b) => a[0] - b[0]).slice(0, count).map(([, row]) => row);
+}
+
+/** Values typical of the rows nearest to the cross; the households stay as they are. */
+async function typical(households) {
+  const place = cross.getLatLng();
+  const [found, holdout] = await Promise.all([places(), errors()]);
+  const near = nearest(found, place, NEAREST);
+  const of = (name) => median(near.map((row) => found[name][row]));
   const rooms = Math.max(1, Math.round(of("rooms_per_household") * households));
+  const isKnown = holdout.longitude.length > 0;
+  const proximity = isKnown ? { ocean_proximity: holdout.ocean_proximity[nearest(holdout, place, 1)[0]] } : {};
+  status.textContent += `: houses nearby at about ${dollars.format(of("price"))}.`
+    + (isKnown ? "" : " Ocean proximity is yours to choose.");
   return {
-    price: of("price"),
-    values: {
-      median_income: of("median_income"),
-      housing_median_age: of("housing_median_age"),
-      total_rooms: rooms,
-      total_bedrooms: Math.max(1, Math.round(rooms / 5)),
-      population: Math.max(1, Math.round(of("persons_per_household") * households)),
-    },
+    longitude: place.lng, latitude: place.lat,
+    median_income: of("median_income"),
+    housing_median_age: of("housing_median_age"),
+    total_rooms: rooms,
+    total_bedrooms: Math.max(1, Math.round(rooms / 5)),
+    population: Math.max(1, Math.round(of("persons_per_household") * households)),
+    ...proximity,
   };
 }
 
-function move(longitude, latitude) {
-  cross = {
-    longitude: Number(Math.min(EAST, Math.max(WEST, longitude)).toFixed(3)),
-    latitude: Number(Math.min(NORTH, Math.max(SOUTH, latitude)).toFixed(3)),
-  };
-  status.textContent = `${cross.latitude}° north, ${-cross.longitude}° west`;
-  draw();
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+function press(event, choose) {
+  if (event.key === "Enter") return choose();
+  if (["+", "="].includes(event.key)) return map.setZoomAround(cross.getLatLng(), map.getZoom() + 1);
+  if (event.key === "-") return map.setZoomAround(cross.getLatLng(), map.getZoom() - 1);
+  const [east, south] = ARROWS[event.key] ?? [];
+  if (east === undefined) return undefined;
+  event.preventDefault();
+  const { lat, lng } = map.unproject(map.project(cross.getLatLng()).add([STEP * east, STEP * south]));
+  return move(lng, lat);
 }
 
-function choose(households, chosen) {
-  if (!places) return chosen(cross);
-  const found = typical(households());
-  status.textContent += `: houses nearby at about ${dollars.format(found.price)}. Ocean proximity is yours to choose.`;
-  return chosen({ ...cross, ...found.values });
+function offer(change) {
+  const choices = Object.entries(LAYERS).map(([name, { title }]) => {
+    const input = element("input", { type: "radio", name: "layer", value: name, id: `layer-${name}`, checked: name === layer });
+    input.addEventListener("change", () => {
+      layer = name;
+      draw();
+      change();
+    });
+    return element("label", {}, input, ` ${title}`);
+  });
+  document.getElementById("layers").append(...choices);
 }
 
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-
-/** Let a person choose: `chosen` gets the place and the values typical of it. */
-export function listen(households, chosen) {
-  canvas.addEventListener("click", (event) => {
-    const { size } = scale();
-    move(WEST + (event.offsetX - MARGIN) / size / SHRINK, NORTH - (event.offsetY - MARGIN) / size);
-    choose(households, chosen);
+/** Let a person choose: `chosen` gets the place and the values typical of it; `changed`, any move. */
+export function listen(households, chosen, changed) {
+  const choose = async () => chosen(await typical(households()).catch(() => {
+    const { lat, lng } = cross.getLatLng();
+    return { longitude: lng, latitude: lat };
+  }));
+  map.on("click", ({ latlng }) => {
+    move(latlng.lng, latlng.lat);
+    choose();
   });
-  canvas.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") return choose(households, chosen);
-    const [east, north] = ARROWS[event.key] ?? [];
-    if (east === undefined) return undefined;
-    event.preventDefault();
-    return move(cross.longitude + STEP * east, cross.latitude + STEP * north);
+  container.addEventListener("keydown", (event) => press(event, choose));
+  map.on("zoomend", () => {
+    shown.eachLayer((dot) => dot.setRadius(radius()));
+    if (map.getZoom() >= LARGE) small.addTo(map);
+    else small.remove();
   });
-  new ResizeObserver(draw).observe(canvas);
+  offer(changed);
+  moved = changed;
 }
 
 /** Show the place of the form. */
@@ -122,11 +147,42 @@ export function show({ longitude, latitude }) {
   if (Number.isFinite(longitude) && Number.isFinite(latitude)) move(longitude, latitude);
 }
 
-/** Fetch the training rows and draw them. */
+/** Show the block groups that a price leans on, with their prices. */
+export function compare(comparables) {
+  alike.clearLayers();
+  for (const { longitude, latitude, price } of comparables) {
+    L.circleMarker([latitude, longitude], { radius: 7, weight: 3, fill: false, color: getComputedStyle(container).color })
+      .bindTooltip(dollars.format(price), { permanent: map.getZoom() >= 9 }).addTo(alike);
+  }
+}
+
+/** What the address says of the map. */
+export function state() {
+  const { lat, lng } = map.getCenter();
+  return { layer, zoom: map.getZoom(), centre: `${lat.toFixed(3)},${lng.toFixed(3)}` };
+}
+
+/** Show what the address said, or all of California. */
+export function open({ layer: wanted, zoom, centre }) {
+  if (wanted in LAYERS) layer = wanted;
+  const [latitude, longitude] = (centre ?? "").split(",").map(Number);
+  if (Number.isFinite(latitude) && Number.isFinite(longitude)) map.setView([latitude, longitude], Number(zoom) || 6);
+  else map.fitBounds(STATE, { animate: false });
+  L.control.zoom({ position: "topright" }).addTo(map);
+  cross = mark("cross", 37.88, -122.23).addTo(map);
+  for (const [name, latitude, longitude, minor] of CITIES) {
+    mark("city", latitude, longitude, name).addTo(minor ? small : map);
+  }
+  if (map.getZoom() >= LARGE) small.addTo(map);
+}
+
+/** Fetch the boundaries and the training rows and draw them. */
 export async function load() {
-  places = await ask("/places");
-  document.getElementById("map-legend").replaceChildren(
-    `Blue ${dollars.format(LOW)} or less`, element("span", { className: "scale" }),
-    `orange ${dollars.format(HIGH)} or more.`);
-  draw();
+  const counties = await ask("/assets/vendor/california.json");
+  const pane = "counties"; // beneath the dots
+  map.createPane(pane).classList.add("beneath");
+  L.geoJSON(counties, { interactive: false, pane, renderer: L.svg({ pane }), style: { className: "county", weight: 1 } }).addTo(map);
+  await places();
+  await draw();
+  map.on("moveend", () => moved());
 }

@@ -19,7 +19,19 @@ function bars(explanation) {
   return element("table", {}, caption, element("tbody", {}, ...rows));
 }
 
-/** Price one block group and show the answer in `container`. */
+/** The block groups of the training data that the price leans on. */
+function alike(comparables) {
+  const rows = comparables.map((found) => element("tr", {},
+    element("th", { scope: "row", className: "number" }, dollars.format(found.price)),
+    element("td", { className: "number" }, `${found.kilometres.toFixed(1)} km`),
+    element("td", { className: "number" }, dollars.format(10_000 * found.median_income)),
+    element("td", { className: "number" }, `${found.housing_median_age} years`)));
+  const heads = ["price", "away", "income", "age"].map((name) => element("th", { scope: "col", className: "number" }, name));
+  return element("table", {}, element("caption", {}, "Comparable block groups, circled on the map"),
+    element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows));
+}
+
+/** Price one block group and show the answer in `container`; return what it is comparable to. */
 export async function show(place, container) {
   const [answer, why] = await Promise.all([
     ask("/api/v1/predict", { instances: [place] }),
@@ -33,7 +45,9 @@ export async function show(place, container) {
     element("p", {}, `${dollars.format(lower)} to ${dollars.format(upper)} for ${Math.round(100 * level)} of 100 such places`),
     ...(warnings.length ? [element("p", {}, "Beyond what training saw:"), element("ul", {}, ...warnings)] : []),
     bars(why.explanations[0]),
+    alike(why.explanations[0].comparables),
   );
+  return why.explanations[0].comparables;
 }
 
 /** Show why there is no price. */

@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import pytest
 from msgspec.structs import replace
 
 import serve
-from housing_ml.data.contract import FIELDS, TARGET
+from housing_ml.data.contract import CATEGORY, FIELDS, TARGET
 from housing_ml.releases.channels import record_event, record_release
+from housing_ml.releases.holdout_errors import errors_name
+from housing_ml.releases.publishing import holdout_errors
 from housing_ml.releases.records import Event, now
-from serve.routes.pages import MAX_PLACES, places
+from serve.routes.places import MAX_PLACES, places
 from tests.serve.conftest import Home
 
 if TYPE_CHECKING:
@@ -32,15 +35,17 @@ def test_the_page_and_every_file_that_it_names_are_served_under_a_strict_policy(
 ) -> None:
     page = service.client.get("/")
     scripts = (item.read_text() for item in PAGES.glob("*.js"))
-    named = set(re.findall(r'"(/assets/[\w.]+)"', "".join([page.text, *scripts])))
+    named = set(re.findall(r'"(/assets/[\w./]+)"', "".join([page.text, *scripts])))
 
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'self'" in page.headers["content-security-policy"]
-    assert {"/assets/house.js", "/assets/house.css", "/assets/icon.svg"} < named
+    assert {"/assets/house.js", "/assets/icon.svg", "/assets/vendor/leaflet.js"} < named
     for name in named:
         answer = service.client.get(name)
         assert answer.status_code == 200, name
-        assert answer.headers["content-type"].startswith(("text/", "image/svg+xml")), name
+        assert answer.headers["content-type"].startswith(
+            ("text/", "image/svg+xml", "application/json")
+        ), name
 
 
 def test_operators_see_channels_decisions_and_the_monitors_last_report(
@@ -93,11 +98,11 @@ def test_a_storage_that_cannot_be_read_is_said_and_no_stack_trace(
 
 
 def test_no_other_file_is_served(service: Service) -> None:
-    for name in ("settings.py", "..%2fapp.py", "docs.html"):
+    for name in ("settings.py", "..%2fapp.py", "../app.py", "vendor/NOTICE.md", "docs.html"):
         assert service.client.get(f"/assets/{name}").status_code == 404
 
 
-@pytest.mark.parametrize("page", sorted(PAGES.iterdir()), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", sorted(PAGES.glob("*.*")), ids=lambda page: page.name)
 def test_the_page_asks_no_other_host_and_runs_nothing_inline(page: Path) -> None:
     text = page.read_text().replace("http://www.w3.org/2000/svg", "")
 
@@ -116,6 +121,52 @@ def test_the_map_is_drawn_from_training_rows(service: Service, models: Models) -
         field = FIELDS[TARGET if name == "price" else name]
         values = np.array(columns[name])
         assert ((values >= field.minimum) & (values <= field.maximum)).all(), name
+
+
+def test_the_map_shows_what_a_release_published_of_its_holdout(
+    start: Callable[..., Service], models: Models, tmp_path: Path
+) -> None:
+    observed = Home(tmp_path)
+    digest = observed.publish(models.first.bundle, "1").bundle
+    running = start(tmp_path)
+    assert running.client.get("/places/errors").json()["actual"] == []
+
+    rows = models.holdout[:300]
+    predicted = models.first.bundle.predict(models.raw[:300])
+    shown = holdout_errors(rows.assign(actual=rows[TARGET], predicted=predicted))
+    observed.releases.write(errors_name(digest), msgspec.json.encode(shown))
+
+    columns = running.client.get("/places/errors").json()
+    assert columns["predicted"] == predicted.round().tolist()
+    assert columns["longitude"] == rows["longitude"].tolist()
+    assert columns["ocean_proximity"] == rows[CATEGORY].tolist()
+
+
+def test_each_caller_sees_the_prices_that_it_was_told_last(
+    start: Callable[..., Service], instances: list[dict[str, Any]]
+) -> None:
+    keys = {name: f"key-of-{name}" for name in ("shop", "bank")}
+    hashes = [f"{name}:{hashlib.sha256(key.encode()).hexdigest()}" for name, key in keys.items()]
+    guarded = start(api_keys=",".join(hashes))
+    told = {}
+    for (name, key), rows in zip(keys.items(), (instances[:3], instances[3:40]), strict=True):
+        answer = guarded.predict(rows, headers={"X-API-Key": key}).json()["predictions"]
+        told[name] = [round(item["predicted_price"]) for item in answer]
+
+    for name, key in keys.items():
+        seen = guarded.client.get("/places/recent", headers={"X-API-Key": key}).json()
+        assert seen["price"] == told[name]
+
+
+def test_large_files_come_compressed_to_those_who_take_it(service: Service) -> None:
+    for path in ("/assets/vendor/leaflet.js", "/places"):
+        plain = service.client.get(path, headers={"Accept-Encoding": "identity"})
+        small = service.client.get(path, headers={"Accept-Encoding": "gzip"})
+
+        assert "content-encoding" not in plain.headers
+        assert small.headers["content-encoding"] == "gzip"
+        assert small.content == plain.content
+        assert int(small.headers["content-length"]) < len(plain.content) / 2
 
 
 def test_the_map_is_light(models: Models) -> None:
