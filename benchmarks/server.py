@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
-_START_SECONDS = 60.0
-_STOP_SECONDS = 30.0
+_START_SECONDS = _STOP_SECONDS = 300.0
 _MOST_OUTPUT = 10_000_000
 
 

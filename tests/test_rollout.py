@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.test_delivery import Answers, service
+from tests.waiting import PATIENCE_SECONDS
 
 __all__ = ["service"]
 
@@ -96,7 +97,7 @@ def start(tmp_path: Path, service: str) -> Start:
 
 
 def end(process: subprocess.Popen[str], folder: Path) -> Rollout:
-    said = process.communicate(timeout=300)[1]
+    said = process.communicate(timeout=PATIENCE_SECONDS)[1]
     lines = (folder / "log").read_text().splitlines()
     changes = [
         line for line in lines if re.search(r"run (deploy|services update|jobs update)", line)

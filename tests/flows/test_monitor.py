@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from housing_ml.settings import Settings
 from housing_ml.storage.versioned import LocalReleases
 from serve.prediction_log import parquet
 from serve.prediction_log.segments import Entry, to_columns
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,13 +84,14 @@ def found(url: str, what: str, body: dict[str, Any]) -> Any:
 
 
 def wait_for_events(url: str, names: list[str]) -> list[dict[str, Any]]:
-    for _ in range(50):
-        body = {"filter": {"event": {"name": names}}, "limit": 50}
-        events: list[dict[str, Any]] = found(url, "events", body)["events"]
-        if {event["event"] for event in events} == set(names):
-            break
-        time.sleep(0.2)
-    return events
+    body = {"filter": {"event": {"name": names}}, "limit": 50}
+
+    def events() -> list[dict[str, Any]]:
+        known: list[dict[str, Any]] = found(url, "events", body)["events"]
+        return known
+
+    until(lambda: {event["event"] for event in events()} == set(names))
+    return events()
 
 
 def test_an_alert_is_reported_shown_and_announced_once(

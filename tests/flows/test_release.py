@@ -22,6 +22,7 @@ from housing_ml.rollout.observations import probation_name, report
 from housing_ml.settings import Settings
 from housing_ml.storage.versioned import LocalReleases
 from tests.untrained_bundle import bundle_files
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -173,13 +174,13 @@ def answer_when_asked(url: str, *, answer: bool) -> None:
     paused = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}}}
     given = {"run_input": {"promote": answer, "by": "bob"}}
     with httpx.Client(base_url=f"{url}/", trust_env=False) as client:
-        for _ in range(300):
-            for run in json_of(client.post("flow_runs/filter", json=paused)) or []:
-                resumed = json_of(client.post(f"flow_runs/{run['id']}/resume", json=given))
-                if resumed and resumed["status"] == "ACCEPT":
-                    return
-            time.sleep(0.2)
-    raise TimeoutError("no run asked, or none took the answer")
+
+        def taken() -> bool:
+            runs = json_of(client.post("flow_runs/filter", json=paused)) or []
+            answers = (client.post(f"flow_runs/{run['id']}/resume", json=given) for run in runs)
+            return any((json_of(found) or {}).get("status") == "ACCEPT" for found in answers)
+
+        until(taken)
 
 
 def json_of(response: httpx.Response) -> Any:

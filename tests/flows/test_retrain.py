@@ -41,6 +41,7 @@ from housing_ml.settings import Settings
 from housing_ml.storage.versioned import LocalReleases
 from serve.prediction_log import parquet
 from serve.prediction_log.segments import Entry, to_columns
+from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -418,7 +419,7 @@ class Checkout:
 
     def computed(self) -> list[str]:
         with self.start() as process:
-            _, progress = process.communicate(timeout=300)
+            _, progress = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode in (0, 3), progress
         lines = [line.split() for line in progress.splitlines()]
         return [line[0] for line in lines if len(line) > 1 and line[1] == "computed"]
@@ -451,7 +452,7 @@ def test_two_runs_at_once_from_nothing_end_well_with_the_model_of_the_first(
     places = {"HOUSING_HOME": str(tmp_path / "home")}
 
     with checkout.start(**places) as one, checkout.start(**places) as other:
-        results = [process.communicate(timeout=300) for process in (one, other)]
+        results = [process.communicate(timeout=PATIENCE_SECONDS) for process in (one, other)]
 
     if one.returncode or other.returncode:
         pytest.fail("\n\n".join(progress for _, progress in results))

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 
+from tests.waiting import PATIENCE_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 300
 SECRET = "a-key-that-nobody-may-see"  # noqa: S105
 
 

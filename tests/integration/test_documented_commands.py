@@ -34,6 +34,7 @@ from housing_ml.releases.channels import (
 from housing_ml.releases.records import Event, Release, now
 from housing_ml.storage.versioned import LocalReleases
 from tests.documents import HERE, PROGRAMS, ROOT, STARTED, Command
+from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
     from housing_ml.bundle.model import Bundle
 
-PATIENCE_SECONDS = 300
 ALERT = 3
 OPERATOR_KEY = "a-key-of-the-operators"
 

@@ -19,7 +19,8 @@ import httpx
 
 from tests.flows.test_retrain import SMALL
 from tests.integration.monitoring_loop import LEARNER, Loop, estimates
-from tests.integration.platform_process import PATIENCE_SECONDS, ROOT, SECRET
+from tests.integration.platform_process import ROOT, SECRET
+from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -208,7 +209,7 @@ def test_an_interrupt_ends_everything_and_leaves_nothing_behind(platform: Platfo
     platform.wait(run, "Running")
     assert len(platform.processes()) > 5
     platform.process.send_signal(signal.SIGINT)
-    _, said = platform.process.communicate(timeout=60)
+    _, said = platform.process.communicate(timeout=PATIENCE_SECONDS)
     assert platform.process.returncode == 0
     assert said.endswith("stopped\n")
     assert platform.processes() == []
@@ -233,7 +234,7 @@ def test_a_port_in_use_is_said_at_once() -> None:
             text=True,
             cwd=ROOT,
             check=False,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
         )
     assert done.returncode == 1
     assert f"port {port} of mlflow is in use" in done.stderr

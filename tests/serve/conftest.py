@@ -27,6 +27,7 @@ from housing_ml.releases.channels import (
 from housing_ml.releases.records import Release, TrainingData, now
 from housing_ml.rollout.canary import start_canary, start_shadow
 from housing_ml.storage.versioned import LocalReleases
+from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,7 +103,7 @@ class Service(Server):
         self.client = self.new_client()
 
     def new_client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=20)
+        return httpx.Client(base_url=self.url, timeout=PATIENCE_SECONDS)
 
     def predict(self, instances: list[dict[str, Any]], **options: Any) -> httpx.Response:
         return self.client.post("/api/v1/predict", json={"instances": instances}, **options)

@@ -20,6 +20,7 @@ from prefect.settings import PREFECT_TASKS_REFRESH_CACHE, temporary_settings
 
 from housing_ml.orchestration.runs import result_storage
 from housing_ml.settings import Settings
+from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -297,7 +298,7 @@ def test_refreshing_computes_everything_once(laundry: Laundry) -> None:
 
 def test_two_runs_at_once_compute_a_stage_once(laundry: Laundry) -> None:
     runs = [laundry.start(drying_seconds=3), laundry.start(drying_seconds=3)]
-    answers = sorted(run.communicate(timeout=120)[0].strip() for run in runs)
+    answers = sorted(run.communicate(timeout=PATIENCE_SECONDS)[0].strip() for run in runs)
     assert answers == ["Cached", "Completed"]
     assert Path("computed.txt").read_text() == "x"
 
@@ -309,7 +310,10 @@ def test_a_killed_run_does_not_hold_up_the_next_one(laundry: Laundry) -> None:
         time.sleep(0.05)
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
-    assert laundry.start(drying_seconds=0).communicate(timeout=120)[0].strip() == "Completed"
+    assert (
+        laundry.start(drying_seconds=0).communicate(timeout=PATIENCE_SECONDS)[0].strip()
+        == "Completed"
+    )
 
 
 @pytest.mark.parametrize(("fault", "attempts"), [("world", "xx"), ("value", "x")])

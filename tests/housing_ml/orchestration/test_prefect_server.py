@@ -15,7 +15,7 @@ import pytest
 from prefect.settings import PREFECT_SERVER_DATABASE_CONNECTION_URL, temporary_settings
 
 from housing_ml.orchestration.prefect_server import ServerError, ephemeral_server
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +80,7 @@ def answers(url: str) -> bool:
 
 def test_a_run_s_tasks_are_all_recorded_and_the_server_is_gone_after(database: Path) -> None:
     program = start(database, "run")
-    url, errors = program.communicate(timeout=120)
+    url, errors = program.communicate(timeout=PATIENCE_SECONDS)
     assert program.returncode == 0, errors
     assert not answers(url.strip())
     with closing(sqlite3.connect(database)) as connection:
@@ -96,7 +96,7 @@ def test_the_server_ends_with_its_program_though_that_is_killed(database: Path) 
     url = program.stdout.readline().strip()
     assert answers(url)
     program.send_signal(signal.SIGKILL)
-    program.communicate(timeout=60)
+    program.communicate(timeout=PATIENCE_SECONDS)
     until(lambda: not answers(url))
 
 

@@ -23,6 +23,7 @@ from housing_ml.releases.channels import (
 from housing_ml.releases.records import Channels, Event, Release, TrainingData, now
 from housing_ml.storage.errors import ConflictError, ReleaseError
 from housing_ml.storage.versioned import LocalReleases
+from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,7 +133,7 @@ def test_a_promoter_killed_with_the_lock_in_hand_holds_up_nobody(releases: Local
     held = PROCESSES.Event()
     process = PROCESSES.Process(target=hold_the_lock_for_ever, args=(releases.root, held))
     process.start()
-    assert held.wait(20)
+    assert held.wait(PATIENCE_SECONDS)
     assert process.pid is not None
 
     os.kill(process.pid, signal.SIGKILL)

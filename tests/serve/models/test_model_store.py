@@ -289,7 +289,7 @@ def test_after_kill_9_and_with_the_source_gone_or_hanging_the_last_good_model_an
     until(told)
     at_once = second.client.get("/operations")
     assert (hung.status_code, at_once.status_code) == (503, 503)
-    assert at_once.elapsed < hung.elapsed / 2
+    assert at_once.elapsed < hung.elapsed
     assert second.client.get("/health/ready").status_code == 200
     second.stop()
 

@@ -19,6 +19,7 @@ from housing_ml.storage.versioned import LocalReleases
 from serve.prediction_log import parquet, segments
 from serve.prediction_log.segments import Entry, FinishedSegment, SegmentWriter, read_entries
 from tests.serve.conftest import Home
+from tests.waiting import PATIENCE_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,12 @@ def logged(home: Home) -> list[dict[str, Any]]:
     files = sorted((home.releases.root / "predictions").rglob("*.parquet"))
     tables: list[pa.Table] = [pq.read_table(file, partitioning=None) for file in files]
     return [row for table in tables for row in table.to_pylist()]
+
+
+def on_disk(home: Home) -> int:
+    """Bytes of the log that the service has not yet moved to storage."""
+    files = (home.path / "service" / "log").glob(f"*{segments.SUFFIX}")
+    return sum(file.stat().st_size for file in files)
 
 
 def formats(home: Home) -> set[bytes]:
@@ -73,7 +80,7 @@ def test_a_stop_answers_what_is_under_way_and_every_prediction_reaches_storage(
 
     headers = {"Content-Type": "application/json"}
     last = service.client.post("/api/v1/predict", content=slowly(), headers=headers).json()
-    service.process.wait(20)
+    service.process.wait(PATIENCE_SECONDS)
     rows = logged(own)
     assert [row["prediction_id"] for row in rows] == ids(answer) + ids(last)
     assert formats(own) == {b"1"}
@@ -92,7 +99,7 @@ def test_kill_9_loses_nothing_older_than_the_flush_interval(
 ) -> None:
     first = start(own.path, log_flush_seconds=FLUSH_SECONDS)
     answer = first.predict(instances[:100]).json()
-    time.sleep(2 * FLUSH_SECONDS)
+    until(lambda: on_disk(own) > 0)
     first.stop(9)
     assert logged(own) == []
     start(own.path).stop()
@@ -104,20 +111,21 @@ def test_a_full_disk_stops_no_prediction_and_what_is_not_logged_is_counted(
 ) -> None:
     service = start(own.path, log_queue=150, log_flush_seconds=0.1)
     resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
-    answers = []
-    for _ in range(4):
-        answers.append(service.predict(instances[:50]))
-        time.sleep(0.3)
+    answers = [service.predict(instances[:50])]
+
+    def log() -> dict[str, Any]:
+        found: dict[str, Any] = service.deep()["dependencies"]["prediction log"]
+        return found
+
+    until(lambda: log()["state"] == "degraded")
+    assert "File too large" in log()["detail"]
+    answers += [service.predict(instances[:50]) for _ in range(3)]
     assert {answer.status_code for answer in answers} == {200}
-    log = service.deep()["dependencies"]["prediction log"]
-    assert log["state"] == "degraded"
-    assert "File too large" in log["detail"]
+    until(lambda: service.metric("housing_log_queue_depth") == 150)
     assert service.metric("housing_predictions_not_logged_total", reason="queue_full") == 50
-    assert service.metric("housing_log_queue_depth") == 150
     limits = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
     resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, limits)
-    time.sleep(0.5)
-    assert service.deep()["dependencies"]["prediction log"]["state"] == "ok"
+    until(lambda: log()["state"] == "ok")
     service.stop()
     wanted = [name for answer in answers[:3] for name in ids(answer.json())]
     assert [row["prediction_id"] for row in logged(own)] == wanted

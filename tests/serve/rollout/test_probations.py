@@ -18,7 +18,7 @@ from serve.metrics import Metrics
 from serve.models.loaded_model import LoadedModel
 from serve.rollout.lane import Lane, LaneFullError
 from serve.rollout.probations import Probations
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,23 +92,23 @@ def test_a_lane_waits_only_so_long_and_takes_only_so_many() -> None:
 
 async def _use_a_lane() -> None:
     lane = Lane("test", threads=1, most=2)
-    assert await lane.call(lambda: 42, seconds=5) == 42
+    assert await lane.call(lambda: 42, seconds=PATIENCE_SECONDS) == 42
     with pytest.raises(ZeroDivisionError):
-        await lane.call(lambda: 1 // 0, seconds=5)
+        await lane.call(lambda: 1 // 0, seconds=PATIENCE_SECONDS)
     go_on = threading.Event()
     hanging = [asyncio.create_task(lane.call(go_on.wait, seconds=0.1)) for _ in range(2)]
     await asyncio.sleep(0)
     with pytest.raises(LaneFullError):
-        await lane.call(lambda: 42, seconds=5)
+        await lane.call(lambda: 42, seconds=PATIENCE_SECONDS)
     found = await asyncio.gather(*hanging, return_exceptions=True)
     assert [type(error) for error in found] == [TimeoutError, TimeoutError]
     with pytest.raises(LaneFullError):  # it still hangs
-        await lane.call(lambda: 42, seconds=5)
+        await lane.call(lambda: 42, seconds=PATIENCE_SECONDS)
     go_on.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             try:
-                assert await lane.call(lambda: 42, seconds=5) == 42
+                assert await lane.call(lambda: 42, seconds=PATIENCE_SECONDS) == 42
             except LaneFullError:
                 await asyncio.sleep(0.01)
             else:

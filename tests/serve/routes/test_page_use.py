@@ -23,6 +23,7 @@ from housing_ml.monitoring.retraining import RetrainingDecision
 from housing_ml.releases.channels import record_event, record_release
 from housing_ml.releases.records import Event, now
 from tests.serve.conftest import Home
+from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-PATIENCE_MILLISECONDS = 20_000
+PATIENCE_MILLISECONDS = 1000 * PATIENCE_SECONDS
 LIGHT_BYTES = 400_000
 MINUS = "\N{MINUS SIGN}"
 expect.set_options(timeout=PATIENCE_MILLISECONDS)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 WORKERS = 3
 CALLERS = 3
+MANY = 50
+"""Answers, before the command and after it."""
 
 
 class Answer(NamedTuple):
@@ -32,9 +34,10 @@ class Answer(NamedTuple):
     price: float
 
 
-def call(service: Service, row: dict[str, Any], stopped: threading.Event) -> list[Answer]:
+def call(
+    service: Service, row: dict[str, Any], found: list[Answer], stopped: threading.Event
+) -> None:
     """Ask until told to stop, on a new connection every few requests to meet every worker."""
-    found = []
     while not stopped.is_set():
         with service.new_client() as client:
             for _ in range(5):
@@ -44,7 +47,6 @@ def call(service: Service, row: dict[str, Any], stopped: threading.Event) -> lis
                 price = body["predictions"][0]["predicted_price"] if answer.is_success else 0.0
                 version = body.get("model_version", "")
                 found.append(Answer(asked, answer.status_code, version, price))
-    return found
 
 
 def roll_back(home: Home) -> None:
@@ -76,22 +78,22 @@ def test_every_worker_goes_back_and_no_request_fails(
         record_release(home.releases, home.publish_files(bundle.files(), bundle.digest, version))
         promote_version(home.releases, version, why="better", by="test")
     service = start(tmp_path, workers=WORKERS)
-    stopped = threading.Event()
+    answers, stopped = list[Answer](), threading.Event()
     with ThreadPoolExecutor(CALLERS) as pool:
-        calls = [pool.submit(call, service, instances[0], stopped) for _ in range(CALLERS)]
+        calls = [pool.submit(call, service, instances[0], answers, stopped) for _ in range(CALLERS)]
         try:
-            time.sleep(1)
+            until(lambda: len(answers) > MANY)
             roll_back(home)
             until(lambda: service.output.count('"version": "1"') == WORKERS)
             back = time.monotonic()
-            time.sleep(1)
+            until(lambda: sum(answer.asked > back for answer in list(answers)) > MANY)
         finally:
             stopped.set()
-        answers = [answer for found in calls for answer in found.result()]
+        for caller in calls:
+            caller.result()
 
     assert {answer.status for answer in answers} == {200}
     prices = {name: bundle.predict(models.raw[:1])[0] for name, bundle in bundles.items()}
     assert all(answer.price == prices[answer.version] for answer in answers)
     assert {answer.version for answer in answers if answer.asked > back} == {"1"}
     assert service.output.count('"version": "1"') == WORKERS  # each has loaded it, once
-    assert sum(answer.version == "1" for answer in answers) > 50

@@ -15,7 +15,7 @@ from housing_ml.bundle.signing import new_key, sign
 from serve.sources.gcs import HttpBucket
 from tests.integration.gcs_emulator import emulator
 from tests.serve.conftest import Home
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,7 +112,7 @@ class Mlflow(Server):
             folder=folder,
             ready="/health",
         )
-        self.client = httpx.Client(base_url=self.url, timeout=20)
+        self.client = httpx.Client(base_url=self.url, timeout=PATIENCE_SECONDS)
         self._call("registered-models/create", name="housing-price")
         self.experiment = self._call("experiments/create", name="retrain")["experiment_id"]
 
