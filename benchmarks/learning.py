@@ -3,7 +3,8 @@
     python benchmarks/learning.py
 
 Some new prices of a world are known, with 5 % of noise (1 % where nothing changed). "kept" is the
-old model, "learnt" one of rows whose old prices were carried along, "oracle" one that knows all.
+old model; "left out" one of rows without the old prices of a category that moved by a tenth;
+"learnt" one of rows whose old prices were carried along; "oracle" one that knows all of today's.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from housing_ml.bundle.manifest import Provenance
 from housing_ml.config.choices import FeatureParameters
@@ -26,9 +28,12 @@ from housing_ml.modelling.metrics import metrics
 from housing_ml.modelling.training import train
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from numpy.typing import NDArray
 
     from housing_ml.bundle.model import Bundle
+
+
+_WEEK = 7 * 24 * 3600.0
 
 
 class World(NamedTuple):
@@ -37,8 +42,10 @@ class World(NamedTuple):
     name: str
     factor: float
     part: str
-    known: float
+    known: int
     noise: float = 0.05
+    weeks: int = 0
+    """For how many weeks so many prices came each week, while the level rose; 0: all came today."""
 
 
 SOUTH = "latitude > 33.4 and latitude < 34.9 and longitude > -119"
@@ -49,7 +56,29 @@ WORLDS = (
     World("Los Angeles +20 %", 1.2, SOUTH, 2_500),
     World("inland doubled, 3 in 10", 2.0, f"{CATEGORY} == 'INLAND'", 1_965),
     World("inland doubled, 1 in 20", 2.0, f"{CATEGORY} == 'INLAND'", 327),
+    World("8 % over a year, 5 % a week", 1.08, "latitude > 0", 1_032, weeks=52),
 )
+
+
+def known(frame: pd.DataFrame, part: NDArray[np.bool_], world: World) -> pd.DataFrame:
+    """Return the latest known price of each block group whose price came, and when."""
+    random = np.random.default_rng(1)
+    found = []
+    for week in range(max(1, world.weeks)):
+        fed = frame[part].sample(world.known, random_state=random)
+        level = world.factor ** ((week + 1) / max(1, world.weeks))
+        noise = np.exp(random.normal(0, world.noise, len(fed)))
+        found.append(fed.assign(**{TARGET: fed[TARGET] * level * noise, RECEIVED: week * _WEEK}))
+    return pd.concat(found).drop_duplicates([*COLUMNS], keep="last")
+
+
+def left_out(frame: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of both without prices of categories that newer ones contradict."""
+    old = frame[TARGET].reindex(new.index)
+    moves = np.log(new[TARGET] / old).groupby(new[CATEGORY]).agg(["median", "size"])
+    moved = moves.index[(moves["median"].abs() > np.log(1.1)) & (moves["size"] >= 100)]
+    kept = frame.drop(index=new.index)
+    return pd.concat([kept[~kept[CATEGORY].isin(moved)], new[list(frame.columns)]])
 
 
 def learnt(frame: pd.DataFrame) -> Bundle:
@@ -71,25 +100,35 @@ def main() -> None:
     address = os.environ["HOUSING_DATA_URL"]
     frame = read_table(address, read_source(address, None))[[*COLUMNS, TARGET]]
     kept = learnt(frame)
-    print("| world | kept, moved and other rows | learnt | oracle |\n|---|---|---|---|")
+    print("| world | kept, moved and other rows | left out | learnt | oracle | prices lag |")
+    print("|---|---|---|---|---|---|")
     for world in WORLDS:
         part = frame.index.isin(frame.query(world.part).index)
-        price = frame[TARGET] * np.where(part, world.factor, 1.0)
-        fed = frame[part].sample(int(world.known), random_state=1)
-        noise = np.exp(np.random.default_rng(0).normal(0, world.noise, len(fed)))
-        new = fed.assign(**{TARGET: price[fed.index] * noise, RECEIVED: 0.0})
-        truth = frame.assign(**{TARGET: price, "part": part})
-        _, rows, _ = split(truth, SplitConfig())
-        models = (kept, learnt(merge(frame, new)[0]), learnt(truth))
-        errors = [
-            " and ".join(
-                f"{metrics(side[TARGET], model.predict(to_matrix(side))).wmape:.1%}"
-                for side in (rows[rows["part"]], rows[~rows["part"]])
-                if len(side)
-            )
-            for model in models
-        ]
-        print(f"| {world.name} | {' | '.join(errors)} |", flush=True)
+        today = frame[TARGET] * np.where(part, world.factor, 1.0)
+        new = known(frame, part, world)
+        truth = frame.assign(**{TARGET: today, "part": part})
+        merged, _ = merge(frame, new)
+        models = (kept, learnt(left_out(frame, new)), learnt(merged), learnt(truth))
+        errors = " | ".join(_errors(model, truth) for model in models)
+        print(f"| {world.name} | {errors} | {_lag(merged, truth, world)} |", flush=True)
+
+
+def _errors(model: Bundle, truth: pd.DataFrame) -> str:
+    _, rows, _ = split(truth, SplitConfig())
+    return " and ".join(
+        f"{metrics(side[TARGET], model.predict(to_matrix(side))).wmape:.2%}"
+        for side in (rows[rows["part"]], rows[~rows["part"]])
+        if len(side)
+    )
+
+
+def _lag(merged: pd.DataFrame, truth: pd.DataFrame, world: World) -> str:
+    """Return how long ago the level was what the merged prices say, when it rose steadily."""
+    if not world.weeks:
+        return ""
+    both = merged.merge(truth, on=[*COLUMNS], suffixes=("", "_today"))
+    behind = float(np.median(np.log(both[f"{TARGET}_today"] / both[TARGET])))
+    return f"{behind / np.log(world.factor) * world.weeks:.1f} weeks"
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from serve.models.comparables import comparables
 from serve.models.pricing import Priced, price
 from serve.models.recent import Recent
 from serve.prediction_log.segments import Entry
+from serve.rollout.canary import routing_key
+from serve.rollout.comparison import Asked
 from serve.rollout.lane import Lane, LaneFullError
 from serve.schemas import Explanation, ExplanationResponse, PredictionResponse
 
@@ -116,11 +118,14 @@ class Predictor:
         """Answer while a canary runs, and count for the watch who did how."""
         started, sender = time.perf_counter(), caller(scope)
         if canary.takes(scope):
-            priced = await canary.price(places)
-            if priced is None:
+            asked = Asked(sender, routing_key(scope))
+            timed = await canary.price(places, asked)
+            if timed is None:
                 return await self._by_champion(places, sender)
-            answer = self._respond(priced, [len(places)], [sender])[0]
+            answer = self._respond(timed.priced, [len(places)], [sender])[0]
             canary.counts.answered("canary", time.perf_counter() - started, answer)
+            ids = [found.prediction_id for found in answer.predictions]
+            canary.compare(asked, places, timed, ids)
             return answer
         try:
             answer = await self._by_champion(places, sender)

@@ -33,7 +33,7 @@ _PRIOR = 0.5
 """Of the mixture, Jeffreys': narrow for the rare events that are watched."""
 
 
-def rate_range(events: int, attempts: int, level: float) -> Range:
+def rate_range(events: float, attempts: float, level: float) -> Range:
     """Return a confidence sequence of a probability, of error level `level`.
 
     The set of probabilities against which the likelihood ratio of a beta mixture stays below

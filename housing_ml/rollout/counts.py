@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from housing_ml.rollout.pairs import Pairs, together
+
 SLOW_SECONDS = 0.05
 """A request that takes longer in the service counts as slow."""
 
@@ -57,9 +59,13 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
 
     canary: Arm = Arm()
     champion: Arm = Arm()
+    pairs: Pairs = {}
+    """What both made of the canary's requests."""
 
     def __add__(self, other: Observation) -> Observation:
         """Return what both saw."""
         return Observation(
-            canary=self.canary + other.canary, champion=self.champion + other.champion
+            canary=self.canary + other.canary,
+            champion=self.champion + other.champion,
+            pairs=together(self.pairs, other.pairs),
         )

@@ -14,13 +14,20 @@ from pydantic import Field
 
 from housing_ml.config.base import Config
 from housing_ml.records.base import Record
-from housing_ml.rollout.confidence import Range, mean_difference_range, rate_range
+from housing_ml.rollout.paired_figures import by_all, errors, failures, prices, slowness
 
 if TYPE_CHECKING:
-    from housing_ml.rollout.counts import Arm, Moments, Observation
+    from housing_ml.rollout.confidence import Range
+    from housing_ml.rollout.counts import Observation
+    from housing_ml.rollout.pairs import Pairs
 
 Action = Literal["promote", "abort", "ask", "wait"]
 Verdict = Literal["good", "bad", "open", "not applicable"]
+
+_CALLERS = 2
+"""With prices of fewer callers, feedback decides nothing."""
+
+_NOT_APPLICABLE = {"verdict": "not applicable"}
 
 
 class WatchPolicy(Config):
@@ -36,13 +43,13 @@ class WatchPolicy(Config):
         default=0.02, gt=0, lt=1, description="Rise of the share of slow requests."
     )
     max_price_shift: float = Field(
-        default=0.1, gt=0, description="Relative shift of the mean price, up or down."
+        default=0.03, gt=0, description="Relative shift of the price of the same rows, up or down."
     )
     max_feedback_excess: float = Field(
         default=0.02, gt=0, lt=1, description="Rise of the relative error where prices are known."
     )
     minimum_requests: int = Field(
-        default=50, ge=10, description="Requests of each model before means are compared."
+        default=50, ge=10, description="Known prices before the errors are compared."
     )
     hours: float = Field(default=24, gt=0, description="Longest time that the canary may take.")
     look_seconds: float = Field(default=5, gt=0, description="Pause between two looks.")
@@ -96,32 +103,25 @@ def watch(seen: Observation, policy: WatchPolicy, hours: float) -> WatchDecision
 
 
 def _figures(seen: Observation, policy: WatchPolicy) -> tuple[Figure, ...]:
-    canary, champion = seen.canary, seen.champion
-    level = policy.level / 4
-    errors = _rate_excess(canary, champion, "errors", level)
-    slow = _rate_excess(canary, champion, "slow", level)
-    shift = _mean_excess(canary.log_price, champion.log_price, policy.max_price_shift, policy)
-    worse = _mean_excess(canary.feedback, champion.feedback, policy.max_feedback_excess, policy)
-    known = min(canary.feedback.count, champion.feedback.count) >= policy.minimum_requests
-    feedback = _figure("error on feedback", worse, policy.max_feedback_excess)
+    pairs, level = seen.pairs, policy.level / 4
+    shift, worse = policy.max_price_shift, policy.max_feedback_excess
+    failed = by_all(pairs, lambda clusters: failures(clusters, level))
+    slow = by_all(pairs, lambda clusters: slowness(clusters, level))
+    moved = by_all(pairs, lambda clusters: prices(clusters, shift, level))
+    error = by_all(pairs, lambda clusters: errors(clusters, worse, level), largest=True)
+    feedback = _figure("error on feedback", error, worse)
     return (
-        _figure("failed requests", errors, policy.max_error_excess),
+        _figure("failed requests", failed, policy.max_error_excess),
         _figure("slow requests", slow, policy.max_slow_excess),
-        _figure("prices", shift, policy.max_price_shift, both_sides=True),
-        feedback if known else feedback.model_copy(update={"verdict": "not applicable"}),
+        _figure("prices", moved, shift, both_sides=True),
+        feedback if _known(pairs, policy) else feedback.model_copy(update=_NOT_APPLICABLE),
     )
 
 
-def _rate_excess(canary: Arm, champion: Arm, name: str, level: float) -> Range:
-    ours = rate_range(getattr(canary, name), canary.requests, level / 2)
-    theirs = rate_range(getattr(champion, name), champion.requests, level / 2)
-    return ours.minus(theirs)
-
-
-def _mean_excess(ours: Moments, theirs: Moments, limit: float, policy: WatchPolicy) -> Range:
-    if min(ours.count, theirs.count) < policy.minimum_requests:
-        return Range(-float("inf"), float("inf"))
-    return mean_difference_range(ours, theirs, limit, policy.level / 4)
+def _known(pairs: Pairs, policy: WatchPolicy) -> bool:
+    """Whether several callers sent prices, and enough of them."""
+    known = [sum(item.known for item in clusters.values()) for clusters in pairs.values()]
+    return sum(map(bool, known)) >= _CALLERS and sum(known) >= policy.minimum_requests
 
 
 def _figure(name: str, found: Range, limit: float, *, both_sides: bool = False) -> Figure:

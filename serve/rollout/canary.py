@@ -13,7 +13,8 @@ import structlog
 
 from housing_ml.rollout.routing import to_canary
 from serve.models.pricing import price, require_prices
-from serve.rollout.lane import Lane
+from serve.rollout.comparison import Asked, Comparison, Outcome, Timed
+from serve.rollout.lane import Lane, LaneFullError
 from serve.rollout.probation_counts import ProbationCounts
 from serve.schemas import Dependency
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from housing_ml.storage.versioned import ReleaseStorage
     from serve.metrics import Metrics
     from serve.models.loaded_model import LoadedModel
-    from serve.models.pricing import Priced
 
 KEY_HEADER = "X-Routing-Key"
 
@@ -51,14 +51,30 @@ def routing_key(scope: Scope) -> str:
     return str(scope["state"]["request_id"])
 
 
+class _Clock:
+    """When the model began with a request; it waits for a thread before."""
+
+    began: float | None = None
+
+    def seconds(self) -> float:
+        """Return for how long it has been at it; 0 while it waits."""
+        return 0.0 if self.began is None else time.perf_counter() - self.began
+
+
 class Canary:
     """One canary beside one champion."""
 
     def __init__(
-        self, model: LoadedModel, probation: str, storage: ReleaseStorage, metrics: Metrics
+        self,
+        model: LoadedModel,
+        champion: LoadedModel,
+        probation: str,
+        storage: ReleaseStorage,
+        metrics: Metrics,
     ) -> None:
         self.model = model
         self.counts = ProbationCounts(storage, probation)
+        self._comparison = Comparison(model, champion, self.counts)
         self._metrics = metrics
         self._share = model.release.share or 0.0
         self._lane = Lane("canary", _THREADS, _MOST_OPEN)
@@ -69,27 +85,36 @@ class Canary:
         """Whether this request is the canary's."""
         return to_canary(routing_key(scope), self._share, self.model.release.bundle)
 
-    async def price(self, places: list[BlockGroup]) -> Priced | None:
-        """Return its prices; None where it failed, which counts against it."""
-        started = time.perf_counter()
-        priced = await self.ask(lambda: self._price(places))
-        if priced is None:
-            self.counts.failed("canary", time.perf_counter() - started)
-        return priced
+    async def price(self, places: list[BlockGroup], asked: Asked) -> Timed | None:
+        """Return its prices and seconds; None where it failed, which counts against it."""
+        arrived, clock = time.perf_counter(), _Clock()
+        try:
+            timed = await self._lane.call(lambda: self._timed(places, clock), _SECONDS)
+        except Exception as error:  # noqa: BLE001 - the champion answers, whatever it is
+            self._failed(error)
+            self.counts.failed("canary", time.perf_counter() - arrived)
+            self._compare_failure(asked, places, error, clock)
+            return None
+        self._metrics.on_probation(self.model.version, "canary", "answered")
+        return timed
+
+    def compare(self, asked: Asked, places: list[BlockGroup], timed: Timed, ids: list[str]) -> None:
+        """Let the champion price the same rows, off the answer's path."""
+        self._comparison.offer(Outcome(asked, places, "priced", timed, ids))
 
     async def ask(self, function: Callable[[], T]) -> T | None:
         """Return what a function of the model returns in time; None when it does not."""
         try:
             found = await self._lane.call(function, _SECONDS)
         except Exception as error:  # noqa: BLE001 - the champion answers, whatever it is
-            self._failed(f"{type(error).__name__}: {error}".rstrip(": "))
+            self._failed(error)
             return None
         self._metrics.on_probation(self.model.version, "canary", "answered")
         return found
 
     def dependency(self) -> Dependency:
         """Return how it does; degraded when it has failed a request."""
-        seen, error = self.counts.seen.canary, self._last_error
+        seen, error = self.counts.arm, self._last_error
         detail = (
             f"version {self.model.version} answers {self._share:.0%}: "
             f"{seen.requests} requests, {seen.errors} failed"
@@ -98,17 +123,31 @@ class Canary:
 
     def close(self) -> None:
         """Report what was counted; answer what is under way."""
+        self._comparison.close()
         self.counts.close()
         self._lane.close()
 
-    def _price(self, places: list[BlockGroup]) -> Priced:
+    def _compare_failure(
+        self, asked: Asked, places: list[BlockGroup], error: Exception, clock: _Clock
+    ) -> None:
+        """Count what it raised, and what it was late with by itself.
+
+        What waited behind other requests says nothing, unless the model hangs.
+        """
+        if not isinstance(error, TimeoutError | LaneFullError):
+            self._comparison.offer(Outcome(asked, places, "failed"))
+        elif clock.seconds() > _SECONDS / 2 or self._lane.is_stuck(_SECONDS):
+            self._comparison.offer(Outcome(asked, places, "late"))
+
+    def _timed(self, places: list[BlockGroup], clock: _Clock) -> Timed:
+        clock.began = time.perf_counter()
         priced = price(self.model, places)
         require_prices(priced.prediction)
-        return priced
+        return Timed(priced, clock.seconds())
 
-    def _failed(self, error: str) -> None:
-        self._last_error = error
+    def _failed(self, error: Exception) -> None:
+        self._last_error = f"{type(error).__name__}: {error}".rstrip(": ")
         self._metrics.on_probation(self.model.version, "canary", "failed")
         if time.monotonic() >= self._silent_until:
             self._silent_until = time.monotonic() + _COMPLAIN_SECONDS
-            logger.warning("canary_failed", version=self.model.version, error=error)
+            logger.warning("canary_failed", version=self.model.version, error=self._last_error)

@@ -6,6 +6,7 @@ An executor's threads are joined when the process ends, so one call that hangs w
 from __future__ import annotations
 
 import asyncio
+import time
 from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -33,7 +34,11 @@ class Lane:
         self._most = most
         self._open = 0
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
-        self._threads = [Thread(target=self._work, name=name, daemon=True) for _ in range(threads)]
+        self._busy_since: list[float | None] = [None] * threads
+        self._threads = [
+            Thread(target=self._work, args=(number,), name=name, daemon=True)
+            for number in range(threads)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -52,17 +57,24 @@ class Lane:
         self._calls.put(_Call(function, loop, outcome))
         return await asyncio.wait_for(outcome, seconds)
 
+    def is_stuck(self, seconds: float) -> bool:
+        """Whether every thread has been busy with one call for so long."""
+        now = time.monotonic()
+        return all(since is not None and now - since > seconds for since in self._busy_since)
+
     def close(self) -> None:
         """Let the threads end after the calls that wait; one that hangs is left behind."""
         for _ in self._threads:
             self._calls.put(None)
 
-    def _work(self) -> None:
+    def _work(self, number: int) -> None:
         while call := self._calls.get():
             if call.outcome.cancelled():
                 result, error = None, None
             else:
+                self._busy_since[number] = time.monotonic()
                 result, error = _run(call.function)
+                self._busy_since[number] = None
             try:
                 call.loop.call_soon_threadsafe(self._finish, call.outcome, result, error)
             except RuntimeError:

@@ -7,12 +7,13 @@ import os
 import secrets
 import socket
 import threading
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import structlog
 
 from housing_ml.rollout.counts import SLOW_SECONDS, Arm, Moments, Observation
 from housing_ml.rollout.observations import report
+from housing_ml.rollout.pairs import Cluster, Pairs, bucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +33,12 @@ Side: TypeAlias = Literal["canary", "champion"]
 logger = structlog.get_logger(__name__)
 
 
+class _Pair(NamedTuple):
+    price: float
+    caller: str
+    key: str
+
+
 class ProbationCounts:
     """Counts on the event loop's thread; a thread of its own reports them while they grow."""
 
@@ -39,8 +46,11 @@ class ProbationCounts:
         self._storage = storage
         self._probation = probation
         self._worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        self.seen = Observation()
+        self._arms = Observation()
+        self._clusters: dict[tuple[str, str], Cluster] = {}
         self._priced: dict[str, tuple[Side, float]] = {}
+        self._pairs: dict[str, _Pair] = {}
+        self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._report, name="probation-counts", daemon=True)
         self._thread.start()
@@ -62,31 +72,62 @@ class ProbationCounts:
         """Count a request that the model failed."""
         self._add(side, Arm(requests=1, errors=1, slow=int(seconds > SLOW_SECONDS)))
 
+    def compared(self, cluster: Cluster, caller: str, key: str) -> None:
+        """Count what both models made of one request; from any thread."""
+        place = caller, bucket(key)
+        with self._lock:
+            self._clusters[place] = self._clusters.get(place, Cluster()) + cluster
+
+    def remember(self, ids: Iterable[str], prices: Iterable[float], caller: str, key: str) -> None:
+        """Note what the champion priced what the canary answered; from any thread."""
+        with self._lock:
+            for name, price in zip(ids, prices, strict=True):
+                self._pairs[name] = _Pair(price, caller, key)
+            while len(self._pairs) > _REMEMBERED:
+                del self._pairs[next(iter(self._pairs))]
+
     def learned(self, feedback: Iterable[Feedback]) -> None:
         """Count the errors of those predictions that this worker made; each once."""
         for item in feedback:
+            with self._lock:
+                pair = self._pairs.pop(item.prediction_id, None)
             found = self._priced.pop(item.prediction_id, None)
-            if found:
-                side, price = found
-                error = min(1.0, abs(price - item.actual_price) / item.actual_price)
-                self._add(side, Arm(feedback=Moments(1, error)))
+            if found is None:
+                continue
+            side, price = found
+            error = _error(price, item.actual_price)
+            self._add(side, Arm(feedback=Moments(1, error)))
+            if pair:
+                rise = error - _error(pair.price, item.actual_price)
+                self.compared(Cluster(known=1, error=rise), pair.caller, pair.key)
 
     def close(self) -> None:
         """Report for the last time, and end."""
         self._stopped.set()
 
+    @property
+    def seen(self) -> Observation:
+        """All that was counted until now; from any thread."""
+        pairs: Pairs = {}
+        with self._lock:
+            for (caller, name), cluster in self._clusters.items():
+                pairs.setdefault(caller, {})[name] = cluster
+        return self._arms + Observation(pairs=pairs)
+
+    @property
+    def arm(self) -> Arm:
+        """What the canary did until now."""
+        return self._arms.canary
+
     def _add(self, side: Side, arm: Arm) -> None:
-        if side == "canary":
-            self.seen = Observation(canary=self.seen.canary + arm, champion=self.seen.champion)
-        else:
-            self.seen = Observation(canary=self.seen.canary, champion=self.seen.champion + arm)
+        self._arms += Observation(canary=arm) if side == "canary" else Observation(champion=arm)
 
     def _report(self) -> None:
         told, failing = Observation(), False
         while True:
             stopped = self._stopped.wait(REPORT_SECONDS)
             seen = self.seen
-            if seen is not told and seen != told:
+            if seen != told:
                 try:
                     report(self._storage, self._probation, self._worker, seen)
                 except Exception as error:  # noqa: BLE001 - storage may fail in any way
@@ -99,3 +140,7 @@ class ProbationCounts:
                     told, failing = seen, False
             if stopped:
                 return
+
+
+def _error(price: float, actual: float) -> float:
+    return min(1.0, abs(price - actual) / actual)

@@ -63,6 +63,10 @@ class Probations:
         if name == self._name and (ended is None or ended.model is model):
             return
         self._name = name
-        self.canary = Canary(model, name, self._storage, self._metrics) if model and name else None
+        self.canary = (
+            Canary(model, champion, name, self._storage, self._metrics)
+            if model and champion and name
+            else None
+        )
         if ended:
             ended.close()

@@ -16,9 +16,10 @@ from housing_ml.orchestration.runs import session
 from housing_ml.releases.channels import history, publish_bundle, read_channels, record_release
 from housing_ml.releases.records import Release, TrainingData, now
 from housing_ml.rollout.canary import start_canary
-from housing_ml.rollout.counts import Arm, Moments, Observation
+from housing_ml.rollout.counts import Arm, Observation
 from housing_ml.rollout.decision import WatchPolicy
 from housing_ml.rollout.observations import probation_name, report
+from housing_ml.rollout.pairs import Cluster
 from housing_ml.settings import Settings
 from housing_ml.storage.versioned import LocalReleases
 from tests.untrained_bundle import bundle_files
@@ -96,20 +97,20 @@ class Worker:
             if probation is None:
                 return
             total += 200
-            seen = Observation(canary=self._arm(total), champion=sound_arm(9 * total))
+            seen = Observation(canary=Arm(requests=total), pairs={"": self._pairs(total // 20)})
             report(self._storage, probation, "worker", seen)
             time.sleep(0.05)
 
-    def _arm(self, requests: int) -> Arm:
-        fault = Arm(
-            errors=int(self._fault.get("errors", 0) * requests),
+    def _pairs(self, requests: int) -> dict[str, Cluster]:
+        """What twenty customers asked so often, and both models made of it."""
+        cluster = Cluster(
+            requests=requests,
+            failed=int(self._fault.get("errors", 0) * requests),
             slow=int(self._fault.get("slow", 0) * requests),
+            priced=requests,
+            log_ratio=requests * self._fault.get("shift", 0.0),
         )
-        return sound_arm(requests, self._fault.get("shift", 0)) + fault
-
-
-def sound_arm(requests: int, shift: float = 0.0) -> Arm:
-    return Arm(requests=requests, log_price=Moments(requests, 12 + shift, 0.33 * requests))
+        return {f"{number}": cluster for number in range(20)}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,57 +13,19 @@ from housing_ml.rollout.confidence import mean_difference_range, rate_range
 from housing_ml.rollout.counts import Arm, Moments, Observation
 from housing_ml.rollout.decision import WatchDecision, WatchPolicy, watch
 from housing_ml.rollout.observations import gather_observations, report
+from housing_ml.rollout.pairs import Cluster
 from housing_ml.storage.errors import ReleaseError
 from housing_ml.storage.versioned import LocalReleases
+from tests.housing_ml.rollout.traffic import POLICY, Traffic, first_verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-POLICY = WatchPolicy()
-LOOKS = np.unique(np.geomspace(20, 20_000, 40).astype(int))
 
 
 def moments(values: np.ndarray) -> Moments:
     if not len(values):
         return Moments()
     return Moments(len(values), float(values.mean()), float(values.var() * len(values)))
-
-
-class Traffic:
-    """Requests of a canary at 10 % and of its champion, in the order they came."""
-
-    def __init__(
-        self, seed: int, *, errors: float = 0.002, slow: float = 0.01, factor: float = 1.0
-    ) -> None:
-        generator = np.random.default_rng(seed)
-        size = int(LOOKS[-1])
-        self.canary = generator.random(size) < 0.1
-        chance = generator.random((2, size))
-        self.errors = chance[0] < np.where(self.canary, errors, 0.002)
-        self.slow = chance[1] < np.where(self.canary, slow, 0.01)
-        self.log_price = generator.normal(12, 0.57, size) + math.log(factor) * self.canary
-
-    def until(self, request: int) -> Observation:
-        canary = self.canary[:request]
-        return Observation(canary=self._arm(canary), champion=self._arm(~canary))
-
-    def _arm(self, rows: np.ndarray) -> Arm:
-        size = len(rows)
-        return Arm(
-            requests=int(rows.sum()),
-            errors=int(self.errors[:size][rows].sum()),
-            slow=int(self.slow[:size][rows].sum()),
-            log_price=moments(self.log_price[:size][rows]),
-        )
-
-
-def first_verdict(traffic: Traffic) -> tuple[int, WatchDecision]:
-    """The request at which the watch first decides, and the decision."""
-    for request in LOOKS:
-        decision = watch(traffic.until(request), POLICY, hours=1)
-        if decision.action != "wait":
-            return int(request), decision
-    return int(LOOKS[-1]), decision
 
 
 def test_a_canary_that_is_as_good_is_nearly_never_aborted_and_mostly_promoted() -> None:
@@ -95,19 +56,52 @@ def test_a_bad_canary_is_aborted_soon_for_the_right_reason(
         assert request <= soon
 
 
-def test_worse_feedback_aborts_and_none_is_no_obstacle() -> None:
-    generator = np.random.default_rng(0)
+def known(caller: str, customers: int, rise: float) -> Observation:
+    """Prices of a caller's customers, on which the canary's error is higher by `rise`."""
+    generator = np.random.default_rng(customers)
+    clusters = {
+        f"{name:x}": Cluster(known=4, error=4 * (rise + generator.normal(0, 0.03)))
+        for name in range(customers)
+    }
+    return Observation(pairs={caller: clusters})
+
+
+def test_worse_feedback_aborts_unless_it_is_one_callers_and_none_is_no_obstacle() -> None:
     seen = Traffic(1).until(20_000)
-    ours, theirs = generator.gamma(1, 0.2, 500), generator.gamma(1, 0.12, 5000)
-    known = Observation(
-        canary=seen.canary + Arm(feedback=moments(ours)),
-        champion=seen.champion + Arm(feedback=moments(theirs)),
-    )
+    alone = seen + known("anna", 60, 0.08)
 
     assert watch(seen, POLICY, 1).action == "promote"
-    decision = watch(known, POLICY, 1)
+    assert watch(alone, POLICY, 1).action != "abort"
+    decision = watch(seen + known("anna", 60, 0.08) + known("bert", 50, 0.08), POLICY, 1)
     assert decision.action == "abort"
     assert "error on feedback" in decision.reasons[0]
+    honest = seen + known("bert", 60, 0.0) + known("carl", 60, 0.0)
+    assert watch(honest + known("mallory", 200, 0.9), POLICY, 1).action != "abort"
+
+
+@pytest.mark.parametrize("batches", [False, True])
+@pytest.mark.parametrize("customers", [10, 30, 100, 300])
+def test_an_identical_canary_is_not_aborted_whatever_its_customers_send(
+    customers: int, *, batches: bool
+) -> None:
+    traffic = (
+        Traffic(seed, area=0, customers=customers, batches=batches, share=0.3) for seed in range(20)
+    )
+    actions = [first_verdict(item)[1].action for item in traffic]
+
+    assert actions.count("abort") <= 1  # 5 %
+
+
+@pytest.mark.parametrize("customers", [100, 300, None])
+def test_a_canary_whose_prices_are_off_by_a_twentieth_is_stopped(customers: int) -> None:
+    for seed in range(5):
+        traffic = Traffic(
+            seed, factor=1.05, area=0.01, customers=customers, batches=True, share=0.3
+        )
+        _, decision = first_verdict(traffic)
+        assert decision.action == "abort"
+        assert decision.reasons[0].startswith("prices")
+        assert decision.requests <= 300
 
 
 def test_what_follows_is_a_matter_of_policy() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from housing_ml.releases.channels import read_channels
 from housing_ml.rollout.canary import stop
 from housing_ml.rollout.observations import gather_observations, probation_name
+from housing_ml.rollout.pairs import Cluster
 from housing_ml.rollout.routing import to_canary
 from tests.serve.conftest import Home
 from tests.serve.conftest import Service as RunningService
@@ -67,6 +70,12 @@ def seen(home: Home) -> Observation:
     return gather_observations(home.releases, probation)
 
 
+def both(home: Home) -> Cluster:
+    """What both models made of the canary's requests."""
+    clusters = [found for part in seen(home).pairs.values() for found in part.values()]
+    return functools.reduce(Cluster.__add__, clusters, Cluster())
+
+
 def ask(service: Service, instance: dict[str, Any], key: str, path: str = "predict") -> Any:
     answer: httpx.Response = service.client.post(
         f"/api/v1/{path}", json={"instances": [instance]}, headers={"X-Routing-Key": key}
@@ -103,6 +112,9 @@ def test_each_key_has_its_model_and_the_share_of_the_keys_is_the_canarys(
     until(lambda: seen(home).canary.requests == canarys)
     assert seen(home).champion.requests == 300 - canarys
     assert seen(home).canary.errors == 0
+    until(lambda: both(home).priced == canarys)
+    ratio = math.log(prices["2"] / prices["1"])
+    assert both(home).log_ratio == pytest.approx(canarys * ratio)
 
 
 def test_without_a_key_each_request_is_on_its_own_by_its_id(
@@ -153,6 +165,7 @@ def test_known_prices_of_both_are_counted(
         service.client.post("/api/v1/feedback", json={"instances": known}).raise_for_status()
 
     until(lambda: seen(home).canary.feedback.count + seen(home).champion.feedback.count == 40)
+    assert both(home).known == seen(home).canary.feedback.count
     assert seen(home).canary.feedback.mean == pytest.approx(0.25)
     assert seen(home).champion.feedback.mean == pytest.approx(0.1)
 
@@ -191,5 +204,7 @@ def test_what_the_canary_fails_the_champion_answers_and_it_counts(
     failed = service.metric("housing_probation_requests_total", version=fault.__name__)
     assert failed >= 3
     until(lambda: seen(home).canary.errors == failed)
+    name = "failed" if fault is raising else "slow"
+    until(lambda: getattr(both(home), name) == failed)
     assert "canary_failed" in service.output
     assert service.deep()["dependencies"]["canary"]["state"] == "degraded"

@@ -1,4 +1,4 @@
-"""Probations in one process: nothing is kept of those that are over; one that goes on is left."""
+"""Probations in one process: nothing is kept of one that is over; one that goes on is left alone."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from housing_ml.releases.records import Release, TrainingData, now
 from housing_ml.storage.versioned import LocalReleases
 from serve.metrics import Metrics
 from serve.models.loaded_model import LoadedModel
+from serve.rollout.comparison import Asked
 from serve.rollout.lane import Lane, LaneFullError
 from serve.rollout.probations import Probations
 from tests.waiting import PATIENCE_SECONDS, until
@@ -51,7 +52,7 @@ def champion(models: Models) -> LoadedModel:
     return loaded(models.first.bundle, "champion")
 
 
-def test_a_bundle_is_let_go_when_its_probations_are_over(
+def test_a_bundle_is_let_go_when_its_trials_are_over(
     probations: Probations, champion: LoadedModel, models: Models, instances: list[dict[str, Any]]
 ) -> None:
     bundle = Bundle(models.second.bundle.files())
@@ -59,13 +60,15 @@ def test_a_bundle_is_let_go_when_its_probations_are_over(
     probations.follow(champion, beside)
     assert probations.canary
     assert probations.shadow
-    priced = asyncio.run(probations.canary.price([BlockGroup(**row) for row in instances[:3]]))
-    assert priced
+    places = [BlockGroup(**row) for row in instances[:3]]
+    timed = asyncio.run(probations.canary.price(places, Asked("", "a customer")))
+    assert timed
+    priced = timed.priced
     probations.shadow.offer(["a", "b", "c"], priced.raw, priced.prediction)
     held = weakref.ref(bundle)
 
     probations.close()
-    del bundle, beside, priced
+    del bundle, beside, priced, timed
     until(lambda: gc.collect() >= 0 and held() is None)
 
 

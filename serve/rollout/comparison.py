@@ -1,0 +1,132 @@
+"""The champion prices what the canary was asked, off the answer's path, for the watch to compare.
+
+A bounded queue and one thread: what does not fit is not compared, whichever way it went.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from housing_ml.rollout.counts import SLOW_SECONDS
+from housing_ml.rollout.pairs import Cluster
+from serve.models.pricing import Priced, price, require_prices
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from housing_ml.data.contract import BlockGroup
+    from serve.models.loaded_model import LoadedModel
+    from serve.rollout.probation_counts import ProbationCounts
+
+_MOST_WAITING = 256
+_SECONDS = 1.0
+"""A model that takes longer hangs."""
+
+
+class Asked(NamedTuple):
+    """Who sent a request, and whom it asks for."""
+
+    caller: str
+    key: str
+
+
+class Timed(NamedTuple):
+    """What a model priced, and how many seconds that took it."""
+
+    priced: Priced
+    seconds: float
+
+
+class Outcome(NamedTuple):
+    """What the canary made of a request, and the ids of its prices."""
+
+    asked: Asked
+    places: list[BlockGroup]
+    fate: Literal["priced", "failed", "late"]
+    timed: Timed | None = None
+    ids: Sequence[str] = ()
+
+
+class Comparison:
+    """A canary and a champion, the queue and the thread."""
+
+    def __init__(self, canary: LoadedModel, champion: LoadedModel, counts: ProbationCounts) -> None:
+        self._canary = canary
+        self._champion = champion
+        self._counts = counts
+        self._turn = False
+        self._hangs = False
+        self._queue: SimpleQueue[Outcome | None] = SimpleQueue()
+        Thread(target=self._work, name="comparison", daemon=True).start()
+
+    def offer(self, outcome: Outcome) -> None:
+        """Compare soon, or not at all when too much waits."""
+        if self._queue.qsize() < _MOST_WAITING:
+            self._queue.put(outcome)
+
+    def close(self) -> None:
+        """End after what waits."""
+        self._queue.put(None)
+
+    def _work(self) -> None:
+        while outcome := self._queue.get():
+            self._counts.compared(self._compared(outcome), *outcome.asked)
+            del outcome  # else the idle thread would keep it
+
+    def _compared(self, outcome: Outcome) -> Cluster:
+        started = time.perf_counter()
+        theirs = _prices(self._champion, outcome.places)
+        was_slow = time.perf_counter() - started > SLOW_SECONDS
+        if theirs is None:
+            return Cluster(requests=1, spared=int(outcome.fate == "priced"))
+        if outcome.timed is None:
+            is_late = outcome.fate == "late" and not was_slow
+            return Cluster(requests=1, failed=int(outcome.fate == "failed"), slow=int(is_late))
+        slow, quick = self._slowness(outcome.places, outcome.timed.seconds, was_slow=was_slow)
+        prices = theirs.prediction.price
+        self._counts.remember(outcome.ids, prices.tolist(), *outcome.asked)
+        ratio = np.log(outcome.timed.priced.prediction.price / prices)
+        mean = math.fsum(ratio.tolist()) / len(ratio)
+        return Cluster(requests=1, slow=slow, quick=quick, priced=1, log_ratio=mean)
+
+    def _slowness(
+        self, places: list[BlockGroup], seconds: float, *, was_slow: bool
+    ) -> tuple[int, int]:
+        """Return 1 and 0 when the canary alone is slow, 0 and 1 when the champion alone is.
+
+        One that only had more beside it is not slow: where the two differ, both do it once more in
+        this thread, and by turns the one or the other first.
+        """
+        is_slow = seconds > SLOW_SECONDS
+        if is_slow != was_slow and not self._hangs:
+            self._turn = not self._turn
+            models = (self._canary, self._champion)
+            found = [_seconds(model, places) for model in models[:: 1 if self._turn else -1]]
+            again, before = found if self._turn else reversed(found)
+            self._hangs = again >= _SECONDS
+            is_slow, was_slow = again > SLOW_SECONDS, before > SLOW_SECONDS
+        return int(is_slow and not was_slow), int(was_slow and not is_slow)
+
+
+def _prices(model: LoadedModel, places: list[BlockGroup]) -> Priced | None:
+    try:
+        priced = price(model, places)
+        require_prices(priced.prediction)
+    except Exception:  # noqa: BLE001 - whatever it is, the champion fails these rows too
+        return None
+    return priced
+
+
+def _seconds(model: LoadedModel, places: list[BlockGroup]) -> float:
+    """Return how long a model takes, or `_SECONDS` when it takes longer."""
+    thread = Thread(target=_prices, args=(model, places), name="once more", daemon=True)
+    started = time.perf_counter()
+    thread.start()
+    thread.join(_SECONDS)
+    return time.perf_counter() - started
