@@ -1,4 +1,4 @@
-"""Probations in one process: nothing is kept of one that is over; one that goes on is left alone."""
+"""Probations in one process: nothing is kept of one that is over; one that goes on is left."""
 
 from __future__ import annotations
 
