@@ -38,6 +38,7 @@ from serve.settings import Settings, from_environment
 from serve.sources.circuit_breaker import CircuitBreaker
 from serve.sources.id_keys import IdKeys
 from serve.sources.sources import GuardedStorage, open_source, open_storage
+from serve.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -82,6 +83,7 @@ class _Parts:
 
     def __init__(self, settings: Settings) -> None:
         self.metrics = Metrics()
+        self.traffic = Traffic()
         self.connections = Connections(settings, ConnectionFigures(self.metrics.registry))
         storage = open_storage(settings.releases)
         self.breaker = CircuitBreaker(
@@ -164,7 +166,7 @@ def create_app(settings: Settings | None = None) -> Service:
         logging_config=None,
         debug=False,
     )
-    app.edge = Edge(app.inside, parts.metrics, settings)
+    app.edge = Edge(app.inside, parts.metrics, parts.traffic, settings)
     app.connections = parts.connections
     return app
 
@@ -175,7 +177,7 @@ def _routers(parts: _Parts, settings: Settings, keys: ApiKeys) -> list[Any]:
         model.router(parts.predictor, parts.store, parts.metrics, access, keys=bool(keys)),
         feedback.router(parts.inbox, parts.probations, parts.metrics, access, keys=bool(keys)),
         health.router(parts.store, parts.metrics, parts.dependencies),
-        pages.router(parts.storage, access),
+        pages.router(parts.storage, parts.traffic, access),
         places.router(parts.store, parts.storage, parts.predictor.recent, access),
     ]
     operators = ApiKeys(settings.operator_keys)

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
     from serve.metrics import Metrics
     from serve.settings import Settings
+    from serve.traffic import Traffic
 
 _CLIENT_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _SLOW_SECONDS = 0.25
+_API = "/api/"
 _HEADERS = [
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'self'; frame-ancestors 'none'; base-uri 'none'"),
@@ -39,8 +41,11 @@ logger = structlog.get_logger(__name__)
 class Edge:
     """Handles one exchange around `app`."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, settings: Settings) -> None:
+    def __init__(
+        self, app: ASGIApp, metrics: Metrics, traffic: Traffic, settings: Settings
+    ) -> None:
         self._app = app
+        self._traffic = traffic
         production = settings.environment == "production"
         self._metrics = metrics
         self._headers = [*_HEADERS, _TRANSPORT_SECURITY] if production else _HEADERS
@@ -80,6 +85,8 @@ class Edge:
     def _record(self, scope: HTTPScope, status: int, seconds: float) -> None:
         route = scope.get("path_template", "unmatched")
         self._metrics.answered(route, status, seconds)
+        if route.startswith(_API):
+            self._traffic.answered(status, seconds)
         if status >= 500 or seconds > _SLOW_SECONDS:
             log = logger.warning
         elif status >= 400:

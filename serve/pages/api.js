@@ -23,8 +23,8 @@ export class Refusal extends Error {
   }
 }
 
-async function once(path, body) {
-  const headers = { "X-Routing-Key": tab, ...(key ? { "X-API-Key": key } : {}) };
+async function once(path, body, own = key) {
+  const headers = { "X-Routing-Key": tab, ...(own ? { "X-API-Key": own } : {}) };
   const options = body === undefined ? { headers } : {
     method: "POST",
     headers: { ...headers, "Content-Type": "application/json" },
@@ -45,6 +45,11 @@ export async function ask(path, body, tries = 5) {
     await new Promise((resolve) => setTimeout(resolve, 1000 * refusal.wait));
     return ask(path, body, tries - 1);
   }
+}
+
+/** Ask once with another key than the page's: it is not kept. */
+export function askAs(own, path, body) {
+  return once(path, body, own);
 }
 
 /** Make an element with properties and children; text stays text. */

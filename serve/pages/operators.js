@@ -1,8 +1,12 @@
 /** What operators want to see: channels, health, traffic, the monitor, and what was decided. */
 
+import { alarms } from "/assets/alarms.js";
 import { ask, dollars, element, useKey } from "/assets/api.js";
 import { decisions, figures, rollbacks } from "/assets/decisions.js";
+import { gate } from "/assets/gate.js";
 import { monitor } from "/assets/monitor.js";
+import * as rollback from "/assets/rollback.js";
+import * as screen from "/assets/screen.js";
 import { percent, table, time } from "/assets/tables.js";
 
 const get = (id) => document.getElementById(id);
@@ -63,6 +67,13 @@ async function look() {
       ask("/operations"), ask("/health/deep"), fetch("/metrics").then((answer) => answer.text()),
     ]);
     get("key").hidden = true;
+    get("alarms-list").replaceChildren(alarms(state, deep));
+    get("timeline-list").replaceChildren(screen.timeline(state.history));
+    get("drift-multiples").replaceChildren(screen.multiples(state.monitor));
+    get("gate-picture").replaceChildren(gate(state.history));
+    screen.drawErrors(state.monitor);
+    screen.drawTraffic(state.traffic);
+    rollback.preview(state);
     get("channels-table").replaceChildren(channels(state.channels));
     get("figures-table").replaceChildren(figures(state.history, state.metrics));
     get("rollbacks-table").replaceChildren(rollbacks(state.history));
@@ -83,6 +94,7 @@ get("key").addEventListener("submit", (event) => {
   useKey(get("api-key").value);
   look();
 });
+rollback.listen(look);
 look();
 setInterval(() => {
   // What a person has unfolded, or is reading with the keyboard, is not pulled away.

@@ -15,6 +15,7 @@ from housing_ml.releases.records import Channels, Event
 from housing_ml.storage.errors import ReleaseError
 from serve.api.compression import compressed
 from serve.api.problems import ProblemError
+from serve.traffic import MinutesOfTraffic, Traffic
 
 if TYPE_CHECKING:
     from housing_ml.storage.versioned import ReleaseStorage
@@ -27,15 +28,19 @@ _REPORTS = "monitoring/reports"
 _FOLDER = Path(__file__).parents[1] / "pages"
 _ASSETS = {
     "house.css": MediaType.CSS,
+    "operators.css": MediaType.CSS,
     "icon.svg": "image/svg+xml",
     "vendor/leaflet.css": MediaType.CSS,
     "vendor/leaflet.js": "text/javascript",
     "vendor/california.json": MediaType.JSON,
+    "vendor/uplot.css": MediaType.CSS,
+    "vendor/uplot.js": "text/javascript",
     **dict.fromkeys(
         (
             *("api.js", "batch.js", "form.js", "house.js", "layers.js", "link.js", "map.js"),
             *("result.js", "whatif.js"),
-            *("decisions.js", "monitor.js", "operators.js", "tables.js"),
+            *("alarms.js", "charts.js", "decisions.js", "gate.js", "monitor.js", "operators.js"),
+            *("rollback.js", "screen.js", "tables.js"),
         ),
         "text/javascript",
     ),
@@ -52,10 +57,11 @@ class Operations(msgspec.Struct, frozen=True):
     """What each bundle of the history showed on the holdout, by its digest."""
     monitor: msgspec.Raw
     """The monitor's last report, or null."""
+    traffic: MinutesOfTraffic
 
 
-def operations(storage: ReleaseStorage) -> Operations:
-    """Read the releases and the monitor's last report.
+def operations(storage: ReleaseStorage, traffic: Traffic) -> Operations:
+    """Read the releases, the monitor's last report, and the traffic of this process.
 
     Raises:
         ReleaseError: when they cannot be read.
@@ -69,6 +75,7 @@ def operations(storage: ReleaseStorage) -> Operations:
         history=events,
         metrics=_metrics(storage, events),
         monitor=msgspec.Raw(last.content if last else b"null"),
+        traffic=traffic.minutes(),
     )
 
 
@@ -104,7 +111,7 @@ def _content(name: str) -> bytes:
     return (_FOLDER / name).read_bytes()
 
 
-def router(storage: ReleaseStorage, access: Access) -> Router:
+def router(storage: ReleaseStorage, traffic: Traffic, access: Access) -> Router:
     """Return `/` and `/operators` with their files, and what operators see, as open as the API."""
 
     async def admit(request: Request[Any, Any, Any]) -> None:
@@ -114,7 +121,7 @@ def router(storage: ReleaseStorage, access: Access) -> Router:
     def state() -> Response[bytes]:
         """Return what operators want to see; it is read from the release storage at each look."""
         try:
-            content = msgspec.json.encode(operations(storage))
+            content = msgspec.json.encode(operations(storage, traffic))
         except (OSError, ReleaseError, msgspec.MsgspecError):
             raise _unavailable("The release storage cannot be read now.") from None
         return Response(content, media_type=MediaType.JSON)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import itertools
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,10 +21,11 @@ from housing_ml.monitoring.drift import Alarm, ColumnDrift, WindowDrift
 from housing_ml.monitoring.intervals import Estimate
 from housing_ml.monitoring.performance import Estimates, LiveError
 from housing_ml.monitoring.retraining import RetrainingDecision
+from housing_ml.releases.champion import promote_version
 from housing_ml.releases.channels import record_event, record_release
 from housing_ml.releases.records import Event, now
 from tests.serve.conftest import Home
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from housing_ml.releases.records import Kind
     from tests.serve.conftest import Models, Service
 
-SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
+SIZES = {"phone": (390, 844), "desktop": (1440, 900)}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PATIENCE_MILLISECONDS = 1000 * PATIENCE_SECONDS
@@ -90,6 +92,12 @@ def _report() -> bytes:
     error = Estimate(0.2, 0.18, 0.22)
     estimates = Estimates(mape=error, wmape=error, within_10=error, bias=error, coverage=error)
     moment = datetime(2026, 11, 23, tzinfo=UTC)
+    days = [moment - timedelta(days=7 - day) for day in range(7)]
+    steady = column.model_copy(update={"name": "latitude", "psi": 0.02, "verdict": "steady"})
+    by_day = [
+        LiveError(kind="day", name=f"{day:%Y-%m-%d}", rows=500, estimates=estimates, foreseen=error)
+        for day in days
+    ]
     report = MonitorReport(
         at=moment,
         champion="3",
@@ -100,8 +108,13 @@ def _report() -> bytes:
         live_error=(),
         error_limit=0.3,
         retraining=RetrainingDecision(retrain=False, checks=(), reasons=("too few prices",)),
-        windows=(WindowDrift(start=moment, version="3", rows=900, columns=(column,)),),
-        performance=(LiveError(kind="segment", name="INLAND", rows=500, estimates=estimates),),
+        windows=tuple(
+            WindowDrift(start=day, version="3", rows=900, columns=(column, steady)) for day in days
+        ),
+        performance=(
+            LiveError(kind="segment", name="INLAND", rows=500, estimates=estimates),
+            *by_day,
+        ),
         skipped=(),
         unknown_versions=(),
     )
@@ -109,6 +122,7 @@ def _report() -> bytes:
 
 
 REPORT = _report()
+CHARTS = {"error": "actual 20 %", "requests": "requests 1 a minute", "latency": "median within"}
 
 
 @pytest.fixture
@@ -382,6 +396,7 @@ def test_operators_see_figures_over_versions_drift_live_error_and_roll_backs(
     visit: Callable[..., Page],
     start: Callable[..., Service],
     models: Models,
+    instances: list[dict[str, Any]],
     tmp_path: Path,
     screenshots: Path,
 ) -> None:
@@ -394,7 +409,9 @@ def test_operators_see_figures_over_versions_drift_live_error_and_roll_backs(
     for event in HISTORY:
         record_event(observed.releases, event)
     observed.releases.write("monitoring/reports/20261123T000000Z.json", REPORT)
-    page = visit(f"{start(tmp_path).url}/operators")
+    running = start(tmp_path)
+    assert running.predict(instances[:1]).status_code == 200
+    page = visit(f"{running.url}/operators")
 
     expect(page.locator("#figures-table tbody tr")).to_have_count(2)
     newest = page.locator("#figures-table tbody tr").first
@@ -408,6 +425,15 @@ def test_operators_see_figures_over_versions_drift_live_error_and_roll_backs(
     page.get_by_text("4 checks, 0 failed").last.click()
     expect(page.get_by_role("group", name="Checks of the gate").last).to_be_visible()
     expect(page.locator("#traffic-table")).to_contain_text("/operators")
+    for chart, words in CHARTS.items():
+        expect(page.locator(f"#{chart}-chart")).to_have_attribute("aria-label", re.compile(words))
+    expect(page.locator("#alarms-list")).to_contain_text("median_income: far from training")
+    expect(page.locator("#timeline-list li")).to_have_count(3)
+    expect(page.locator("#gate-picture dt")).to_have_count(4)
+    expect(page.locator("#drift-multiples dt")).to_have_count(2)
+    screen = page.locator("#screen").bounding_box()
+    assert screen is not None
+    assert screen["y"] + screen["height"] <= SIZES["desktop"][1]
     for size, scheme in itertools.product(SIZES, SCHEMES):
         width, height = SIZES[size]
         page.set_viewport_size({"width": width, "height": height})
@@ -417,6 +443,29 @@ def test_operators_see_figures_over_versions_drift_live_error_and_roll_backs(
         found = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}})
         assert found.violations_count == 0, found.generate_report()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_an_operator_rolls_back_by_button_and_sees_before_what_changes(
+    visit: Callable[..., Page], start: Callable[..., Service], models: Models, tmp_path: Path
+) -> None:
+    operated = Home(tmp_path)
+    for version, model in (("1", models.first), ("2", models.second)):
+        release = operated.publish_files(model.bundle.files(), model.bundle.digest, version)
+        record_release(operated.releases, replace(release, passed_gate=True))
+        promote_version(operated.releases, version, why="better", by="me")
+    key = hashlib.sha256(b"on-call").hexdigest()
+    running = start(tmp_path, operator_keys=f"ann:{key}", poll_seconds=0.2)
+    page = visit(f"{running.url}/operators")
+
+    page.get_by_text("Roll back …").click()
+    expect(page.locator("#back-preview")).to_contain_text("Version 2 leaves, and version 1")
+    page.get_by_label("Why").fill("prices look wrong")
+    page.get_by_label("Operator's key").fill("on-call")
+    page.get_by_role("button", name="Roll back").click()
+
+    expect(page.locator("#back-answer")).to_contain_text("Version 1 is the champion again")
+    until(lambda: running.version() == "1")
+    expect(page.get_by_label("Operator's key")).to_have_value("")
 
 
 def test_the_page_is_light_enough_to_be_there_at_once(visit: Callable[..., Page]) -> None:
