@@ -8,7 +8,7 @@ SIDE_BY_SIDE = --numprocesses $(shell $(PYTHON) -c 'import os; print(min(4, 1 + 
 	--dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test serve up deploy worker bench lint format data coverage smoke audit workflows terraform sbom images containers push rollout \
+.PHONY: help install run test serve up deploy worker bench lint pictures format data coverage smoke audit workflows terraform sbom images containers push rollout \
 	retrain lock clean
 
 help: ## List the tasks
@@ -50,6 +50,9 @@ lint: install ## Format, lint, types, layers
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+pictures: install ## Take the pictures of the documents again
+	@HOUSING_SCREENSHOTS=docs/pictures $(BIN)/python -m pytest --quiet tests/serve/routes/test_pictures.py
 
 format: install ## Format the code and mend what the linter can
 	@$(BIN)/ruff format .

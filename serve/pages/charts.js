@@ -42,7 +42,7 @@ export function draw(container, times, lines, unit) {
   const height = Math.max(120, container.parentElement.clientHeight - 42);
   const options = {
     width: container.clientWidth, height, series, bands, legend: { show: false }, cursor: { show: false },
-    axes: [{ ...axis(ink, line), size: 42 }, axis(ink, line)], scales: { y: { range: (_, low, high) => [Math.min(0, low), (high || 1) * 1.1] } },
+    axes: [{ ...axis(ink, line), size: 42 }, axis(ink, line)], scales: { x: { range: (_, low, high) => [Math.min(low, high - 3600), high] }, y: { range: (_, low, high) => [Math.min(0, low), (high || 1) * 1.1] } },
   };
   charts.set(container, new window.uPlot(options, data, container));
   const words = lines.map(({ name, values }) => {
