@@ -33,7 +33,16 @@ from serve.protocol.connections import Connections
 from serve.protocol.figures import ConnectionFigures
 from serve.rollout import canary
 from serve.rollout.probations import Probations
-from serve.routes import feedback, health, model, pages, places, rollback, webhook
+from serve.routes import (
+    feedback,
+    health,
+    inference_protocol,
+    model,
+    pages,
+    places,
+    rollback,
+    webhook,
+)
 from serve.settings import Settings, from_environment
 from serve.sources.circuit_breaker import CircuitBreaker
 from serve.sources.id_keys import IdKeys
@@ -177,6 +186,7 @@ def _routers(parts: _Parts, settings: Settings, keys: ApiKeys) -> list[Any]:
         model.router(parts.predictor, parts.store, parts.metrics, access, keys=bool(keys)),
         feedback.router(parts.inbox, parts.probations, parts.metrics, access, keys=bool(keys)),
         health.router(parts.store, parts.metrics, parts.dependencies),
+        inference_protocol.router(parts.predictor, parts.store, parts.metrics, access),
         pages.router(parts.storage, parts.traffic, access),
         places.router(parts.store, parts.storage, parts.predictor.recent, access),
     ]

@@ -93,6 +93,14 @@ class StrictJson(Generic[Document]):
             ProblemError: 415 when it is no JSON; 400 with every offending field at once.
         """
         require_json(request.scope["headers"])
+        return await self.decode(body)
+
+    async def decode(self, body: bytes) -> Document:
+        """Return what JSON holds.
+
+        Raises:
+            ProblemError: 400 with every offending field at once.
+        """
         try:
             document = self._decoder.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -219,6 +220,19 @@ def test_a_command_does_what_it_says(command: Command, project: Project) -> None
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_program_does_what_it_says(program: str, project: Project) -> None:
-    done = project.run(f"exec python -c {shlex.quote(GIVEN + PROGRAMS[program])}")
+    text = PROGRAMS[program].replace("http://127.0.0.1:8000", project.environment["SERVICE"])
+    done = project.run(f"exec python -c {shlex.quote(GIVEN + text)}")
 
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
+def test_the_javascript_asks_for_the_price_that_the_api_gives(project: Project) -> None:
+    document = (ROOT / "docs" / "how-to" / "call-the-service.md").read_text()
+    script = document.partition("```js\n")[2].partition("```")[0]
+    script = script.replace("http://127.0.0.1:8000", project.environment["SERVICE"])
+
+    done = project.run(f"node --input-type=module -e {shlex.quote(script)}")
+
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) > 0
