@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from contextlib import suppress
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
 from serve.protocol.connection import Connection
+from serve.protocol.stopping import Server, Supervisor
 from serve.settings import PREFIX, Settings, SettingsError, from_environment
 
 _DRAIN_SECONDS = 20
@@ -36,7 +39,7 @@ def main(host: str | None = None, port: int | None = None, workers: int | None =
 
 
 def _run(settings: Settings) -> None:
-    uvicorn.run(
+    config = uvicorn.Config(
         "serve.app:create_app",
         factory=True,
         host=settings.host,
@@ -52,3 +55,11 @@ def _run(settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
+    if settings.workers > 1:
+        Supervisor(config, [config.bind_socket()]).run()
+        return
+    server = Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)

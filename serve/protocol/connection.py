@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from serve.protocol.phases import Flow, Phase
+from serve.protocol.phases import Closing, Flow, Phase, has_sent
 from serve.protocol.refusal import refusal
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ _ENDING_SECONDS = 2.0
 _UNREAD_SECONDS = 30.0
 """A client that takes nothing of its answer for so long has left."""
 
+_TOO_MANY = (HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections are open.")
 _GRACE_SECONDS = 1.0
 """While the service stops, a connection that idles may ask once more in this time."""
 
@@ -48,6 +49,7 @@ class Connection(HttpToolsProtocol):
     """uvicorn's protocol for httptools, with an end for every wait and a bound for every buffer."""
 
     flow: Flow
+    _closing: Closing
 
     def __init__(
         self,
@@ -67,18 +69,18 @@ class Connection(HttpToolsProtocol):
         self._body_seen = False
         self._unread = b""
         self._stuck_since: float | None = None
+        self._wished = True
+        self._last_word = b""
+        self._is_done = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to read, or refuse when there are too many connections."""
         super().connection_made(transport)
         self.flow = Flow(transport)
+        self._closing = Closing(transport, self._finish)
         self.peer = self.client[0] if self.client else ""
         if not self._all.admit(self):
-            self._refuse(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "Too many connections are open.",
-                [(b"retry-after", b"1")],
-            )
+            transport.write(self._refusal(*_TOO_MANY, [(b"retry-after", b"1")]))
             transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -141,9 +143,13 @@ class Connection(HttpToolsProtocol):
         self._overhead = 0
         self._waited()
         self._become(Phase.BODY)
+        before = self.cycle
         super().on_headers_complete()
+        self.cycle.transport = self._closing  # type: ignore[assignment]
         if self._all.draining:
-            self.cycle.keep_alive = False
+            if before and not before.response_started:
+                before.keep_alive = self._wished
+            self._close_after_last()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
@@ -164,10 +170,13 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with the next request, or wait for it."""
         self.server_state.total_requests += 1
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._is_done:
             self._become(Phase.ENDING)
         elif self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
+        elif self.phase is Phase.ENDING:
+            self.transport.write(self._last_word)
+            self._finish()
         else:
             if self.phase is Phase.ANSWERING:
                 self._become(Phase.IDLE)
@@ -179,11 +188,9 @@ class Connection(HttpToolsProtocol):
         self._end_with(HTTPStatus.BAD_REQUEST, msg, "no_http")
 
     def shutdown(self) -> None:
-        """Tell the client with its next answer that the service stops."""
-        self._all.draining = True
-        for cycle in (self.cycle, *(waiting for waiting, _ in self.pipeline)):
-            if cycle is not None:
-                cycle.keep_alive = False
+        """Tell the client with the last answer that it gets that the service stops."""
+        if not self._is_answered():
+            self._close_after_last()
         if self.is_waiting():
             self.since = self.loop.time()
 
@@ -208,11 +215,11 @@ class Connection(HttpToolsProtocol):
             self.end("not_read")
         elif self.phase is Phase.ENDING:
             unsent = self.transport.get_write_buffer_size()
-            if self._is_answered() and waited > (_UNREAD_SECONDS if unsent else _ENDING_SECONDS):
+            if self._is_done and waited > (_UNREAD_SECONDS if unsent else _ENDING_SECONDS):
                 self.transport.abort()
         elif self.phase is Phase.IDLE:
             if waited > (_GRACE_SECONDS if self._all.draining else self._all.idle_seconds):
-                self._finish()
+                self._finish_unless_sent()
         elif self.phase is Phase.HEAD and self._is_answered():
             self._look_at_head(waited)
         elif self.phase is Phase.BODY and self._is_answered() and waited > self._all.client_seconds:
@@ -226,7 +233,7 @@ class Connection(HttpToolsProtocol):
     def _look_at_head(self, waited: float) -> None:
         silent = not self._overhead
         if silent and self._all.draining and waited > _GRACE_SECONDS:
-            self._finish()
+            self._finish_unless_sent()
         elif waited > self._all.client_seconds:
             if silent:
                 self._all.figures.ended.labels("silent").inc()
@@ -239,8 +246,7 @@ class Connection(HttpToolsProtocol):
         return self.cycle is None or self.cycle.response_complete
 
     def _become(self, phase: Phase) -> None:
-        self.phase = phase
-        self.since = self.loop.time()
+        self.phase, self.since = phase, self.loop.time()
 
     def _waited(self) -> None:
         """Count the time that the client needed; the loop's clock stands still while it reads."""
@@ -261,23 +267,34 @@ class Connection(HttpToolsProtocol):
             self.end(reason)
             return
         self._all.figures.ended.labels(reason).inc()
-        self.pipeline.clear()
+        self._last_word = self._refusal(status, detail)
+        self._become(Phase.ENDING)
         if self._is_answered():
-            self._refuse(status, detail)
+            self.transport.write(self._last_word)
             self._finish()
-        else:
-            self.cycle.keep_alive = False
-            self._become(Phase.ENDING)
 
-    def _refuse(
+    def _refusal(
         self, status: HTTPStatus, detail: str, headers: list[tuple[bytes, bytes]] | None = None
-    ) -> None:
-        own = [*self.server_state.default_headers, *(headers or ())]
-        self.transport.write(refusal(status, detail, own))
+    ) -> bytes:
+        return refusal(status, detail, [*self.server_state.default_headers, *(headers or ())])
+
+    def _close_after_last(self) -> None:
+        """Let the answer of the last request that came say that the connection closes."""
+        self._wished = self.cycle.keep_alive
+        if not self._unread:
+            self.cycle.keep_alive = False
+
+    def _finish_unless_sent(self) -> None:
+        """End an idle connection; what the client sent just now is read first."""
+        if not has_sent(self.transport):
+            self._finish()
 
     def _finish(self) -> None:
         """Say that nothing more will come, and let the client read what did: a cut may lose it."""
         self._become(Phase.ENDING)
+        self._is_done = True
+        self._unread = b""
         self.flow.held = False
-        self.flow.resume_reading()
-        self.transport.write_eof()
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            self.transport.write_eof()

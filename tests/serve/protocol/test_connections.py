@@ -193,6 +193,18 @@ def test_requests_sent_ahead_are_answered_in_order_and_cost_no_memory(service: S
         assert read_all(client).count(b"HTTP/1.1 200") == 501
 
 
+def test_what_was_asked_before_garbage_is_answered_and_then_the_garbage(
+    service: Service, instances: list[dict[str, Any]]
+) -> None:
+    body = json.dumps({"instances": instances[:10]}).encode()
+    explain = HEAD.replace(b"predict", b"explain")
+    with connect(service) as client:
+        slow = explain + b"Content-Length: %d\r\n\r\n" % len(body) + body
+        client.sendall(slow + LIVE + b"\r\n" + b"\x16\x03\x01\r\n\r\n")
+        answers = read_all(client).split(b"HTTP/1.1 ")[1:]
+    assert [answer[:3] for answer in answers] == [b"200", b"200", b"400"]
+
+
 def test_what_is_no_http_is_a_problem_too(service: Service) -> None:
     with connect(service) as client:
         client.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 200)
