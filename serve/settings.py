@@ -22,6 +22,7 @@ PREFIX = "HOUSING_SERVE_"
 _SHA256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 _Secret = Annotated[str, Meta(min_length=16)]
 _Count = Annotated[int, Meta(ge=1)]
+_OWN_PATHS = ("/api", "/assets", "/docs", "/health", "/metrics", "/operat", "/places")
 _Positive = Annotated[float, Meta(gt=0)]
 
 
@@ -90,6 +91,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses and networks of proxies whose `X-Forwarded-For` names the caller; nobody else's
     does."""
 
+    root_path: Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""
+    """Path below which a proxy shows the service, such as `/housing`; it may strip it or not.
+    `X-Forwarded-Prefix` of a named proxy goes first."""
+
     prediction_log: bool = True
     log_queue: _Count = 100_000
     """Predictions that may wait to be logged; more are counted and not logged."""
@@ -119,6 +124,10 @@ def from_environment(environ: Mapping[str, str | None] | None = None) -> Setting
     settings = Settings(**given)
     _check_places(settings)
     _check_proxies(settings)
+    if settings.root_path.startswith(_OWN_PATHS):
+        raise SettingsError(
+            f"{PREFIX}ROOT_PATH: {settings.root_path} is a path of the service's own"
+        )
     if settings.environment == "production" and not settings.api_keys:
         raise SettingsError(
             f"{PREFIX}ENVIRONMENT is production, so {PREFIX}API_KEYS is needed: "
@@ -162,4 +171,4 @@ def _split(name: str, text: str) -> Any:
     if name in {"api_keys", "operator_keys"}:
         pairs = [part.strip().rpartition(":") for part in text.split(",")]
         return {owner: digest for owner, _, digest in pairs}
-    return text
+    return text.rstrip("/") if name == "root_path" else text

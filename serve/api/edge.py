@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, cast
 
 import structlog
 
+from serve.api import prefix
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -48,6 +50,8 @@ class Edge:
         self._traffic = traffic
         production = settings.environment == "production"
         self._metrics = metrics
+        self._root_path = settings.root_path
+        self._behind_proxy = bool(settings.trusted_proxies or settings.root_path)
         self._headers = [*_HEADERS, _TRANSPORT_SECURITY] if production else _HEADERS
         self._log_all = settings.log_level == "debug"
         self._prefix = secrets.token_hex(6)
@@ -62,6 +66,8 @@ class Edge:
             scope = cast("HTTPScope", {**scope, "method": "GET"})
         request_id = _clients_id(scope["headers"]) or self._new_id()
         scope["state"]["request_id"] = request_id.decode()
+        if self._behind_proxy:
+            prefix.find(scope, self._root_path)
         status = 0
 
         async def send_with_headers(message: Message) -> None:

@@ -31,6 +31,7 @@ from litestar.openapi.spec import (
 from housing_ml import __version__
 from housing_ml.feedback.actual_prices import FeedbackRequest
 from serve import schemas
+from serve.api import prefix
 from serve.api.problems import MEDIA_TYPE
 from serve.api.security import KEY_HEADER
 from serve.rollout import canary
@@ -154,14 +155,17 @@ class _Document(JsonRenderPlugin):
             types, ref_template="#/components/schemas/{name}"
         )
         components = {**openapi_schema["components"], "schemas": described}
-        return self.render_json(request, {**openapi_schema, "components": components})
+        servers = [{"url": prefix.of(request.scope) or "/"}]
+        return self.render_json(
+            request, {**openapi_schema, "servers": servers, "components": components}
+        )
 
 
 class _Page(OpenAPIRenderPlugin):
     """The page for people, and its two files."""
 
-    def render(self, *_: object) -> bytes:
-        return (_PAGES / "docs.html").read_bytes()
+    def render(self, request: Request[Any, Any, Any], _: dict[str, Any]) -> bytes:
+        return prefix.page(_PAGES / "docs.html", request.scope)
 
     def receive_router(self, router: Router) -> None:
         router.register(_asset)

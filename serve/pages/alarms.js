@@ -1,7 +1,7 @@
 /** What is wrong now, each with the first step of the runbook. */
 
-import { element } from "/assets/api.js";
-import { quiet } from "/assets/tables.js";
+import { element } from "./api.js";
+import { quiet } from "./tables.js";
 
 const STEPS = {
   drift: "Look at the feature's window below; a changed source or unit is mended there, a changed world is learnt by housing retrain.",

@@ -7,7 +7,14 @@ export const dollars = new Intl.NumberFormat("en-US", {
 /** One tab is one caller: a canary that answers it answers all of it, prices and reasons. */
 const tab = Math.random().toString(36).slice(2);
 
+const root = new URL("..", import.meta.url);
+
 let key = "";
+
+/** Where a path of the service is, also behind a proxy that has put it under a prefix. */
+export function at(path) {
+  return new URL(path.slice(1), root);
+}
 
 export function useKey(value) {
   key = value;
@@ -30,7 +37,7 @@ async function once(path, body, own = key) {
     headers: { ...headers, "Content-Type": "application/json" },
     body: JSON.stringify(body),
   };
-  const answer = await fetch(path, options);
+  const answer = await fetch(at(path), options);
   const document = await answer.json().catch(() => ({}));
   if (answer.ok) return document;
   throw new Refusal(answer.status, document, Number(answer.headers.get("Retry-After") ?? 1));

@@ -1,7 +1,7 @@
 /** A CSV file priced a thousand rows at a time, with the rows that break a rule listed. */
 
-import { ask, element } from "/assets/api.js";
-import { names, numbers } from "/assets/form.js";
+import { ask, element } from "./api.js";
+import { names, numbers } from "./form.js";
 
 const CHUNK = 1000;
 const SHOWN = 200;

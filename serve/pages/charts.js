@@ -1,6 +1,6 @@
 /** Lines over time with their bands, drawn by uPlot; each says in words what it shows. */
 
-import { quiet } from "/assets/tables.js";
+import { quiet } from "./tables.js";
 
 const charts = new Map();
 

@@ -1,7 +1,7 @@
 /** What was decided about models: the gate's evidence, each version's figures, roll backs. */
 
-import { dollars, element } from "/assets/api.js";
-import { percent, table, time } from "/assets/tables.js";
+import { dollars, element } from "./api.js";
+import { percent, table, time } from "./tables.js";
 
 const checks = (event) => event.evidence.checks ?? [];
 

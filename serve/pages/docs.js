@@ -1,5 +1,6 @@
 "use strict";
 
+const ROOT = new URL("../..", document.currentScript.src);
 const METHODS = ["get", "post", "put", "patch", "delete"];
 
 /** Make an element with properties and children; text stays text. */
@@ -69,7 +70,7 @@ async function send(method, path, body, output) {
   if (key) headers["X-API-Key"] = key;
   const started = performance.now();
   try {
-    const answer = await fetch(path, { method: method.toUpperCase(), headers, body });
+    const answer = await fetch(new URL(path.slice(1), ROOT), { method: method.toUpperCase(), headers, body });
     const text = await answer.text();
     const isJson = answer.headers.get("Content-Type")?.includes("json");
     const shown = isJson ? JSON.stringify(JSON.parse(text), null, 2) : text;
@@ -125,7 +126,7 @@ function render(api) {
   document.getElementById("operations").replaceChildren(...panels);
 }
 
-fetch("/docs/openapi.json")
+fetch(new URL("docs/openapi.json", ROOT))
   .then((answer) => answer.json())
   .then(render)
   .catch((error) => {

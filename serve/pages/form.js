@@ -1,6 +1,6 @@
 /** The form, made from the contract as the API's description tells it. */
 
-import { ask, element } from "/assets/api.js";
+import { ask, element } from "./api.js";
 
 const fields = new Map();
 

@@ -1,7 +1,7 @@
 /** The last decision as a picture: each check's value against its limit. */
 
-import { element } from "/assets/api.js";
-import { quiet, time } from "/assets/tables.js";
+import { element } from "./api.js";
+import { quiet, time } from "./tables.js";
 
 const WORDS = { pass: "passed", fail: "failed", ask: "asks", "not applicable": "not applicable" };
 

@@ -1,12 +1,12 @@
 /** The page: the form and the map side by side, the price, what-if, and files. */
 
-import { ask, useKey } from "/assets/api.js";
-import * as batch from "/assets/batch.js";
-import * as form from "/assets/form.js";
-import * as link from "/assets/link.js";
-import * as map from "/assets/map.js";
-import * as result from "/assets/result.js";
-import * as whatif from "/assets/whatif.js";
+import { ask, useKey } from "./api.js";
+import * as batch from "./batch.js";
+import * as form from "./form.js";
+import * as link from "./link.js";
+import * as map from "./map.js";
+import * as result from "./result.js";
+import * as whatif from "./whatif.js";
 
 const get = (id) => document.getElementById(id);
 

@@ -1,6 +1,6 @@
 /** What the map can show at its places: each layer's points, the ends of its colours, and its words. */
 
-import { ask, dollars } from "/assets/api.js";
+import { ask, dollars } from "./api.js";
 
 const percent = (value) => `${Math.round(100 * value)} %`;
 const rows = (value) => `${Number(value.toPrecision(2))} rows per km²`;

@@ -1,7 +1,7 @@
 /** The map of California: coast and counties, block groups by colour, a cross for the chosen place. */
 
-import { ask, dollars, element } from "/assets/api.js";
-import { LAYERS, colour, errors, places } from "/assets/layers.js";
+import { ask, dollars, element } from "./api.js";
+import { LAYERS, colour, errors, places } from "./layers.js";
 
 const { L } = window;
 const STATE = [[32.5, -124.5], [42.05, -114.1]]; // south west and north east, as the contract has them

@@ -1,7 +1,7 @@
 /** The monitor's last report: the state in a sentence, drift by feature, live error by segment. */
 
-import { element } from "/assets/api.js";
-import { percent, quiet, table, time } from "/assets/tables.js";
+import { element } from "./api.js";
+import { percent, quiet, table, time } from "./tables.js";
 
 const verdict = (text) => element("span", { className: ["drift", "collapsed"].includes(text) ? "wrong" : "" }, text);
 

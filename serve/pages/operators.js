@@ -1,13 +1,13 @@
 /** What operators want to see: channels, health, traffic, the monitor, and what was decided. */
 
-import { alarms } from "/assets/alarms.js";
-import { ask, dollars, element, useKey } from "/assets/api.js";
-import { decisions, figures, rollbacks } from "/assets/decisions.js";
-import { gate } from "/assets/gate.js";
-import { monitor } from "/assets/monitor.js";
-import * as rollback from "/assets/rollback.js";
-import * as screen from "/assets/screen.js";
-import { percent, table, time } from "/assets/tables.js";
+import { alarms } from "./alarms.js";
+import { ask, at, dollars, element, useKey } from "./api.js";
+import { decisions, figures, rollbacks } from "./decisions.js";
+import { gate } from "./gate.js";
+import { monitor } from "./monitor.js";
+import * as rollback from "./rollback.js";
+import * as screen from "./screen.js";
+import { percent, table, time } from "./tables.js";
 
 const get = (id) => document.getElementById(id);
 const EVERY = 10_000; // milliseconds between two looks
@@ -64,7 +64,7 @@ function traffic(text) {
 async function look() {
   try {
     const [state, deep, metrics] = await Promise.all([
-      ask("/operations"), ask("/health/deep"), fetch("/metrics").then((answer) => answer.text()),
+      ask("/operations"), ask("/health/deep"), fetch(at("/metrics")).then((answer) => answer.text()),
     ]);
     get("key").hidden = true;
     get("alarms-list").replaceChildren(alarms(state, deep));

@@ -1,6 +1,6 @@
 /** The price, its interval, its warnings, and why. */
 
-import { ask, dollars, element } from "/assets/api.js";
+import { ask, dollars, element } from "./api.js";
 
 function bars(explanation) {
   const parts = Object.entries(explanation.contributions);

@@ -1,6 +1,6 @@
 /** Back to the release before, by who has an operator's key: what changes is said before. */
 
-import { askAs } from "/assets/api.js";
+import { askAs } from "./api.js";
 
 const get = (id) => document.getElementById(id);
 

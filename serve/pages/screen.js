@@ -1,8 +1,8 @@
 /** The operators' first screen: what served since when, errors, traffic, drift. */
 
-import { element } from "/assets/api.js";
-import * as charts from "/assets/charts.js";
-import { quiet, time } from "/assets/tables.js";
+import { element } from "./api.js";
+import * as charts from "./charts.js";
+import { quiet, time } from "./tables.js";
 
 const get = (id) => document.getElementById(id);
 const KINDS = ["promotion", "rollback", "canary started", "canary stopped", "shadow started", "shadow stopped", "question"];

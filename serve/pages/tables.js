@@ -1,6 +1,6 @@
 /** Tables and numbers as both pages' readers see them. */
 
-import { element } from "/assets/api.js";
+import { element } from "./api.js";
 
 export const percent = (share) => (Number.isFinite(share) ? `${(100 * share).toFixed(1)}\u00a0%` : "");
 export const time = (text) => (text ? new Date(text).toLocaleString() : "");

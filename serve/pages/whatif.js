@@ -1,7 +1,7 @@
 /** What if one value were another: its whole curve in one request, and a slider along it. */
 
-import { ask, dollars, element } from "/assets/api.js";
-import { numbers, title } from "/assets/form.js";
+import { ask, dollars, element } from "./api.js";
+import { numbers, title } from "./form.js";
 
 const POINTS = 41;
 const SPREAD = 4; // the curve reaches from a quarter to four times the value

@@ -61,17 +61,14 @@ class Connection(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._all: Connections = app_state["connections"]
         self.peer = ""
-        self.phase = Phase.HEAD
-        self.since = self.loop.time()
+        self._become(Phase.HEAD)
         self._in_head = True
-        self._overhead = 0
-        self._piece = 0
+        self._overhead = self._piece = 0
         self._body_seen = False
         self._unread = b""
         self._stuck_since: float | None = None
         self._wished = True
-        self._last_word = b""
-        self._is_done = False
+        self._last_word, self._is_done = b"", False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to read, or refuse when there are too many connections."""
@@ -79,6 +76,8 @@ class Connection(HttpToolsProtocol):
         self.flow = Flow(transport)
         self._closing = Closing(transport, self._finish)
         self.peer = self.client[0] if self.client else ""
+        if self._all.is_proxy(self.peer):
+            self.app_state = {**self.app_state, "by_proxy": True}
         if not self._all.admit(self):
             transport.write(self._refusal(*_TOO_MANY, [(b"retry-after", b"1")]))
             transport.close()
@@ -246,7 +245,8 @@ class Connection(HttpToolsProtocol):
         return self.cycle is None or self.cycle.response_complete
 
     def _become(self, phase: Phase) -> None:
-        self.phase, self.since = phase, self.loop.time()
+        self.phase = phase
+        self.since = self.loop.time()
 
     def _waited(self) -> None:
         """Count the time that the client needed; the loop's clock stands still while it reads."""

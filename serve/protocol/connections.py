@@ -57,7 +57,7 @@ class Connections:
 
     def admit(self, client: Client) -> bool:
         """Count a new connection, if there is room, or a waiting one can be ended to make some."""
-        if self._of_peer[client.peer] >= self.most_of_peer and not self._is_proxy(client.peer):
+        if self._of_peer[client.peer] >= self.most_of_peer and not self.is_proxy(client.peer):
             room = self._end_longest_waiting("too_many_of_peer", client.peer)
         else:
             room = len(self._open) < self.most or self._end_longest_waiting("too_many")
@@ -79,6 +79,10 @@ class Connections:
             del self._of_peer[client.peer]
         self.figures.open.set(len(self._open))
 
+    def is_proxy(self, peer: str) -> bool:
+        """Whether the address is that of a named proxy."""
+        return any(ip_address(peer) in network for network in self._proxies)
+
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
         """Look after the connections until the block ends."""
@@ -95,9 +99,6 @@ class Connections:
             now = loop.time()
             for client in list(self._open):
                 client.look(now)
-
-    def _is_proxy(self, peer: str) -> bool:
-        return any(ip_address(peer) in network for network in self._proxies)
 
     def _end_longest_waiting(self, reason: str, peer: str | None = None) -> bool:
         waiting = [

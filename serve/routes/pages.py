@@ -13,6 +13,7 @@ from litestar import MediaType, Request, Response, Router, get
 from housing_ml.releases.channels import history, read_channels, read_release
 from housing_ml.releases.records import Channels, Event
 from housing_ml.storage.errors import ReleaseError
+from serve.api import prefix
 from serve.api.compression import compressed
 from serve.api.problems import ProblemError
 from serve.traffic import MinutesOfTraffic, Traffic
@@ -86,15 +87,15 @@ def _metrics(storage: ReleaseStorage, events: list[Event]) -> dict[str, dict[str
 
 
 @get("/", media_type=MediaType.HTML, sync_to_thread=False)
-def _house() -> bytes:
+def _house(request: Request[Any, Any, Any]) -> bytes:
     """Return the page for everybody."""
-    return (_FOLDER / "house.html").read_bytes()
+    return prefix.page(_FOLDER / "house.html", request.scope)
 
 
 @get("/operators", media_type=MediaType.HTML, sync_to_thread=False)
-def _operators() -> bytes:
+def _operators(request: Request[Any, Any, Any]) -> bytes:
     """Return the page for operators."""
-    return (_FOLDER / "operators.html").read_bytes()
+    return prefix.page(_FOLDER / "operators.html", request.scope)
 
 
 @get("/assets/{name:path}", sync_to_thread=False)

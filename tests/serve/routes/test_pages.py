@@ -35,7 +35,9 @@ def test_the_page_and_every_file_that_it_names_are_served_under_a_strict_policy(
 ) -> None:
     page = service.client.get("/")
     scripts = (item.read_text() for item in PAGES.glob("*.js"))
-    named = set(re.findall(r'"(/assets/[\w./]+)"', "".join([page.text, *scripts])))
+    imported = re.findall(r'from "\./([\w.]+)"', "".join(scripts))
+    named = {f"/assets/{name}" for name in imported}
+    named |= set(re.findall(r'"(/assets/[\w./]+)"', page.text))
 
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'self'" in page.headers["content-security-policy"]
