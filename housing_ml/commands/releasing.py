@@ -44,6 +44,7 @@ def status(*, url: str = "http://127.0.0.1:8000", as_json: Json = False) -> int:
         url: Address of the service that a person is told about.
         as_json: Print the channels as JSON; `champion` is null when there is none.
     """
+    from housing_ml.monitoring.trend import live_error
     from housing_ml.releases.channels import open_releases, read_channels
     from housing_ml.releases.feature_code import feature_code_notes
     from housing_ml.releases.status import service_health, status_document, status_rows
@@ -58,6 +59,7 @@ def status(*, url: str = "http://127.0.0.1:8000", as_json: Json = False) -> int:
         raise CommandError(no_champion())
     else:
         show_rows(status_rows(channels, datetime.now(UTC), notes))
+        show(live_error(storage))
         show(service_health(url))
     return 0
 

@@ -9,6 +9,7 @@ from prefect.events import emit_event
 from housing_ml.monitoring import figures
 from housing_ml.monitoring.evidently_page import evidently_page
 from housing_ml.monitoring.summary import headline, page, summary, tables
+from housing_ml.monitoring.trend import REPORTS
 from housing_ml.reporting.artifacts import show_figures, show_summary, show_tables
 from housing_ml.storage.atomic import write_atomically
 
@@ -44,8 +45,8 @@ def publish(
     drawn = draw(report, config)
     html = page(report, drawn)
     stamp = f"{report.at:%Y%m%dT%H%M%SZ}"
-    storage.write(f"monitoring/reports/{stamp}.json", report.model_dump_json().encode())
-    storage.write(f"monitoring/reports/{stamp}.html", html)
+    storage.write(f"{REPORTS}/{stamp}.json", report.model_dump_json().encode())
+    storage.write(f"{REPORTS}/{stamp}.html", html)
     folder = settings.reports_path / "monitor"
     write_atomically(folder / "report.html", html)
     other = evidently_page(report, config, storage)
