@@ -12,7 +12,15 @@ from cyclopts import App
 from rich.console import Console
 
 from housing_ml import __version__
-from housing_ml.commands import blocks, feedback, monitoring, releasing, retraining, scoring
+from housing_ml.commands import (
+    blocks,
+    feedback,
+    looking_up,
+    monitoring,
+    releasing,
+    retraining,
+    scoring,
+)
 from housing_ml.errors import HousingError
 
 app = App(
@@ -26,7 +34,13 @@ for command in (
     *(releasing.promote, releasing.rollback, releasing.release),
     *(releasing.canary, releasing.shadow),
     *(scoring.predict, scoring.score, scoring.serve),
-    *(monitoring.monitor, monitoring.simulate, feedback.feedback, blocks.blocks),
+    *(
+        monitoring.monitor,
+        monitoring.simulate,
+        feedback.feedback,
+        looking_up.prediction,
+        blocks.blocks,
+    ),
 ):
     app.command(command)
 
