@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from prefect import flow, task
 from prefect.logging import get_run_logger
 
+from flows.naming import run_name
 from housing_ml.config.monitoring import MonitorConfig
 from housing_ml.monitoring.analysis import MonitorReport, analyse
 from housing_ml.monitoring.publishing import announce, draw, publish
@@ -39,7 +40,7 @@ def tracking(report: MonitorReport, config: MonitorConfig) -> None:
         get_run_logger().warning(problem)
 
 
-@flow(name="monitor", persist_result=False, on_failure=[forget_exception])
+@flow(name="monitor", persist_result=False, flow_run_name=run_name, on_failure=[forget_exception])
 def monitor(config: MonitorConfig = MonitorConfig()) -> MonitorReport:  # noqa: B008 - frozen
     """Report on drift, live error and retraining; emit an event on an alert.
 

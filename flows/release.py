@@ -13,6 +13,7 @@ from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from prefect.logging import get_run_logger
 
+from flows.naming import run_name
 from housing_ml.orchestration.failures import forget_exception
 from housing_ml.orchestration.runs import run_stage, session
 from housing_ml.releases import rollback
@@ -42,7 +43,7 @@ def registry_repair() -> None:
     repair(Settings())
 
 
-@flow(name="promote", persist_result=False, on_failure=[forget_exception])
+@flow(name="promote", persist_result=False, flow_run_name=run_name, on_failure=[forget_exception])
 def promote(version: str, why: str, by: str) -> str:
     """Make a published release that passed the gate the champion.
 
@@ -56,7 +57,7 @@ def promote(version: str, why: str, by: str) -> str:
     return release.version
 
 
-@flow(name="roll-back", persist_result=False, on_failure=[forget_exception])
+@flow(name="roll-back", persist_result=False, flow_run_name=run_name, on_failure=[forget_exception])
 def roll_back(why: str, by: str, to: str | None = None) -> str:
     """Put an older release back into service; services follow within seconds.
 
@@ -70,7 +71,9 @@ def roll_back(why: str, by: str, to: str | None = None) -> str:
     return release.version
 
 
-@flow(name="canary-watch", persist_result=False, on_failure=[forget_exception])
+@flow(
+    name="canary-watch", persist_result=False, flow_run_name=run_name, on_failure=[forget_exception]
+)
 def canary_watch(policy: WatchPolicy = WatchPolicy()) -> WatchResult:  # noqa: B008 - frozen
     """Watch the canary until it is promoted or aborted.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from prefect import flow
 
 from flows import tasks
+from flows.naming import run_name
 from flows.progress import Progress
 from flows.sweep import search
 from housing_ml.config.retrain import RetrainConfig
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 STAGES = 12
 
 
-@flow(name="retrain", persist_result=False, on_failure=[forget_exception])
+@flow(name="retrain", persist_result=False, flow_run_name=run_name, on_failure=[forget_exception])
 def retrain(config: RetrainConfig = RetrainConfig()) -> RetrainResult:  # noqa: B008 - frozen
     """Turn raw data into a model, and promote it when it passes the gate.
 

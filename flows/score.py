@@ -17,6 +17,7 @@ import msgspec
 from prefect import flow, task, unmapped
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.naming import run_name
 from housing_ml.bundle.batch_scoring import ScoreReport, claim, score_file
 from housing_ml.bundle.model import Bundle
 from housing_ml.orchestration.dask_cluster import dask_runner
@@ -49,7 +50,7 @@ def _machines() -> AbstractContextManager[TaskRunner[Any]]:
     return dask_runner(scheduler, workers=os.cpu_count() or 1)
 
 
-@flow(name="score", persist_result=False, on_failure=[forget_exception])
+@flow(name="score", persist_result=False, flow_run_name=run_name, on_failure=[forget_exception])
 def score(source: str, target: str, channel: Channel = "champion") -> ScoreReport:
     """Price every row of a CSV or Parquet file, or of a folder of them.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from prefect import flow
 
 from flows import tasks
+from flows.naming import run_name
 from flows.progress import Progress
 from housing_ml.config.retrain import RetrainConfig
 from housing_ml.data.source import locate
@@ -73,7 +74,7 @@ def _check(raw: IngestResult, config: RetrainConfig) -> WorldResult:
     return tasks.world(raw.data, champion_of(channels), accepted)
 
 
-@flow(name="sweep", persist_result=False, on_failure=[forget_exception])
+@flow(name="sweep", persist_result=False, flow_run_name=run_name, on_failure=[forget_exception])
 def sweep(config: RetrainConfig = RetrainConfig()) -> SweepResult:  # noqa: B008 - frozen
     """Search for the best parameters of the selected model, and change nothing in service.
 
