@@ -61,6 +61,24 @@ class GateConfig(Config):
     slice_coverage_tolerance: float = Field(
         default=0.05, gt=0, lt=1, description="How far a slice's coverage may lie below its level."
     )
+    max_cod: float = Field(
+        default=0.2,
+        gt=0,
+        description="Coefficient of dispersion, everywhere and in any region: the most that the "
+        "IAAO's standard allows for houses of mixed age.",
+    )
+    min_prd: float = Field(default=0.98, gt=0, description="Price-related differential.")
+    max_prd: float = Field(
+        default=1.05,
+        gt=0,
+        description="The same; the standard's 1.03 counts the noise of single prices as bias.",
+    )
+    max_prb: float = Field(
+        default=0.1,
+        gt=0,
+        description="Distance of the price-related bias from 0, beyond which the standard calls "
+        "it unacceptable.",
+    )
     min_income_effect: float = Field(
         default=0.0, description="Mean relative change of price when every income rises."
     )

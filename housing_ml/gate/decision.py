@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from housing_ml.gate import model_rules, service_rules, slice_rules
+from housing_ml.gate import equity_rules, model_rules, service_rules, slice_rules
 from housing_ml.gate import trust_rules as trust
 from housing_ml.gate.records import GateEvidence, Rule
 from housing_ml.records.gate import GateDecision
@@ -37,6 +37,7 @@ def decide(evidence: GateEvidence, config: GateConfig) -> GateDecision:
 _PARTS = "Look at the slice's rows; more or newer data of it help most."
 _BEHAVIOUR = "Look at the rows whose price moves most, and at the features that move it."
 _DATA = "Look at the prices that came, then promote with `housing promote`, or refuse them."
+_EQUITY = "Look at the ratios of the cheapest and the dearest rows of the part."
 
 RULES = (
     Rule("G01", "RMSE", "Improve the model, or reconsider gate.max_rmse.", model_rules.rmse),
@@ -110,5 +111,8 @@ RULES = (
     Rule("G23", "A champion that makes sense", _DATA, trust.sane_champion),
     Rule("G24", "Rows that feedback replaced", _DATA, trust.replaced_share),
     Rule("G25", "What the loop may do by itself", _DATA, trust.autonomy),
+    Rule("G26", "Like houses alike (COD)", _EQUITY, equity_rules.cod),
+    Rule("G27", "Cheap and dear alike (PRD)", _EQUITY, equity_rules.prd),
+    Rule("G28", "Cheap and dear alike (PRB)", _EQUITY, equity_rules.prb),
 )
 """Every rule in the order of its code."""

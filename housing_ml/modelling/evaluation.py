@@ -10,7 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from housing_ml.data.contract import CATEGORIES, COLUMNS, Matrix
 from housing_ml.features.geography import CITIES, plane
+from housing_ml.modelling.equity import equity
 from housing_ml.modelling.metrics import Bootstrap, bootstrap_intervals, metrics
+from housing_ml.records.equity import EVERYWHERE
 from housing_ml.records.evaluation import Evaluation, Importance, Slice, SliceKind
 
 if TYPE_CHECKING:
@@ -70,6 +72,11 @@ def evaluate(
                 bootstrap,
             )
             for kind, name, rows in parts(raw, known)
+        ),
+        equity=tuple(
+            equity(name, known[rows], prediction.price[rows], bootstrap)
+            for name, rows in ((EVERYWHERE, np.full(len(known), True)), *_regions(raw))  # noqa: FBT003
+            if rows.any()
         ),
     )
 

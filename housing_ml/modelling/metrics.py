@@ -40,7 +40,7 @@ def metrics(actual: ArrayLike, predicted: ArrayLike) -> Metrics:
         ValueError: when there are no rows, the shapes differ, a value is not finite, or an actual
             price is not above 0 (a fraction of it would mean nothing).
     """
-    values = _metrics(*_checked(actual, predicted))
+    values = _metrics(*checked(actual, predicted))
     return Metrics(**{name: float(value) for name, value in values.items()})
 
 
@@ -52,10 +52,10 @@ def bootstrap_intervals(
     Rows are drawn with replacement (Efron and Tibshirani, An Introduction to the
     Bootstrap, 1993, chapter 13). Raises as `metrics` does.
     """
-    known, guessed = _checked(actual, predicted)
-    chunks = [_metrics(known[rows], guessed[rows]) for rows in _resamples(len(known), bootstrap)]
+    known, guessed = checked(actual, predicted)
+    chunks = [_metrics(known[rows], guessed[rows]) for rows in resamples(len(known), bootstrap)]
     return {
-        name: _interval([chunk[name] for chunk in chunks], bootstrap.confidence)
+        name: interval([chunk[name] for chunk in chunks], bootstrap.confidence)
         for name in METRIC_NAMES
     }
 
@@ -68,19 +68,19 @@ def paired_bootstrap(
     Both are resampled with the same rows, so that what makes a row hard for both cancels out.
     Raises as `metrics` does.
     """
-    known, new = _checked(actual, candidate)
-    _, old = _checked(actual, champion)
+    known, new = checked(actual, candidate)
+    _, old = checked(actual, champion)
     new_errors, old_errors = np.abs(new - known), np.abs(old - known)
     gap = new_errors - old_errors
     differences = [
         gap[rows].sum(axis=-1) / known[rows].sum(axis=-1)
-        for rows in _resamples(len(known), bootstrap)
+        for rows in resamples(len(known), bootstrap)
     ]
     return PairedDifference(
         candidate=float(new_errors.sum() / known.sum()),
         champion=float(old_errors.sum() / known.sum()),
         difference=float(gap.sum() / known.sum()),
-        interval=_interval(differences, bootstrap.confidence),
+        interval=interval(differences, bootstrap.confidence),
         confidence=bootstrap.confidence,
         rows=len(known),
     )
@@ -93,16 +93,14 @@ def paired_intervals(
 
     Both are resampled with the same rows. Raises as `metrics` does.
     """
-    known, new = _checked(actual, first)
-    _, old = _checked(actual, second)
+    known, new = checked(actual, first)
+    _, old = checked(actual, second)
     chunks = [
         (_metrics(known[rows], new[rows]), _metrics(known[rows], old[rows]))
-        for rows in _resamples(len(known), bootstrap)
+        for rows in resamples(len(known), bootstrap)
     ]
     return {
-        name: _interval(
-            [ours[name] - theirs[name] for ours, theirs in chunks], bootstrap.confidence
-        )
+        name: interval([ours[name] - theirs[name] for ours, theirs in chunks], bootstrap.confidence)
         for name in METRIC_NAMES
     }
 
@@ -132,7 +130,8 @@ def _metrics(actual: Vector, predicted: Vector) -> dict[str, Vector]:
     }
 
 
-def _checked(actual: ArrayLike, predicted: ArrayLike) -> tuple[Vector, Vector]:
+def checked(actual: ArrayLike, predicted: ArrayLike) -> tuple[Vector, Vector]:
+    """Return both as float64 (rows,); raises as `metrics` does."""
     known = np.asarray(actual, dtype=np.float64)
     guessed = np.asarray(predicted, dtype=np.float64)
     if known.ndim != 1 or known.shape != guessed.shape or not len(known):
@@ -148,7 +147,8 @@ def _checked(actual: ArrayLike, predicted: ArrayLike) -> tuple[Vector, Vector]:
     return known, guessed
 
 
-def _resamples(rows: int, bootstrap: Bootstrap) -> Iterator[NDArray[np.int32]]:
+def resamples(rows: int, bootstrap: Bootstrap) -> Iterator[NDArray[np.int32]]:
+    """Yield rows drawn with replacement, (samples, rows), some samples at a time."""
     generator = np.random.default_rng(bootstrap.seed)
     step = max(1, _CHUNK // rows)
     for start in range(0, bootstrap.samples, step):
@@ -156,7 +156,8 @@ def _resamples(rows: int, bootstrap: Bootstrap) -> Iterator[NDArray[np.int32]]:
         yield generator.integers(0, rows, size=size, dtype=np.int32)
 
 
-def _interval(chunks: list[Vector], confidence: float) -> Interval:
+def interval(chunks: list[Vector], confidence: float) -> Interval:
+    """Return the percentile interval of values (samples,) that come in chunks."""
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
     low, high = np.quantile(np.concatenate(chunks), tails)
     return Interval(float(low), float(high))

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from housing_ml.records.base import Record, Told
+from housing_ml.records.equity import EVERYWHERE, Equity
 from housing_ml.records.metrics import Interval, Metrics
 from housing_ml.records.refs import DatasetRef
 
@@ -41,6 +42,14 @@ class Evaluation(BaseModel):
     coverage: float = Field(ge=0, le=1, description="Share of prices inside their interval.")
     mean_width: float = Field(ge=0, description="Mean width of the intervals in dollars.")
     slices: tuple[Slice, ...]
+    equity: tuple[Equity, ...] = Field(
+        default=(), description="How fair the prices are: on all rows, then by region."
+    )
+
+    @property
+    def overall_equity(self) -> Equity | None:
+        """How fair the prices are on all rows; None where nobody looked."""
+        return next((item for item in self.equity if item.part == EVERYWHERE), None)
 
 
 class Importance(NamedTuple):
@@ -79,8 +88,21 @@ class EvaluationResult(Record):
             {
                 **found.metrics.model_dump(),
                 **ends,
+                **_equity_figures(found),
                 "coverage": found.coverage,
                 "mean_width": found.mean_width,
                 "skew": self.skew,
             },
         )
+
+
+def _equity_figures(found: Evaluation) -> dict[str, float]:
+    """Return the figures by region, with the ends of their intervals, by names for MLflow."""
+    figures: dict[str, float] = {}
+    for item in found.equity:
+        place = "" if item.part == EVERYWHERE else f"_{item.part.replace(' ', '_')}"
+        for name, value in item.named.items():
+            low, high = item.intervals[name]
+            title = f"{name}{place}"
+            figures |= {title: value, f"{title}_low": low, f"{title}_high": high}
+    return figures

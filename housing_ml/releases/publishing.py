@@ -80,11 +80,12 @@ def _release(
 ) -> Release:
     found, bundle, key = evaluated.evaluation, trained.bundle, settings.signing_key
     metrics = {name: getattr(found.metrics, name) for name in METRICS}
+    equity = found.overall_equity.named if found.overall_equity else {}
     return Release(
         version=registered.version,
         bundle=bundle.digest,
         model=bundle.model,
-        metrics=metrics | {"coverage": found.coverage},
+        metrics=metrics | {"coverage": found.coverage} | equity,
         data=TrainingData(digest=bundle.data_digest, rows=bundle.rows, synthetic=bundle.synthetic),
         registered_name=registered.name,
         passed_gate=decision.promote,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from housing_ml.reporting.markdown import METRIC_TITLES, amount
+from housing_ml.reporting.markdown import EQUITY_TITLES, METRIC_TITLES, amount
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from housing_ml.releases.records import Channels, Release
     from housing_ml.reporting.markdown import Row
 
-_METRICS = ("rmse", "r2", "mape", "wmape")
+_METRICS = ("rmse", "r2", "mape", "wmape", *EQUITY_TITLES)
 _UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 _PATIENCE_SECONDS = 3.0
 
@@ -80,7 +80,7 @@ def _facts(release: Release, at: datetime) -> Row:
         **share,
         "model": release.model.replace("_", " "),
         **{
-            METRIC_TITLES[name]: amount(name, release.metrics[name])
+            (METRIC_TITLES | EQUITY_TITLES)[name]: amount(name, release.metrics[name])
             for name in _METRICS
             if name in release.metrics
         },

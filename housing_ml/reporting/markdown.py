@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 Row = dict[str, str]
 
 
+EQUITY_TITLES = {"cod": "COD", "prd": "PRD", "prb": "PRB"}
 METRIC_TITLES = {"rmse": "RMSE", "mae": "MAE", "r2": "R2", "mape": "MAPE", "wmape": "wMAPE"}
+
+
+_PLAIN = {"r2": ".4f", "prd": ".3f", "prb": "+.3f"}
+"""Formats of the metrics that are plain numbers."""
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -33,7 +38,8 @@ def amount(metric: str, value: float) -> str:
     """Return a metric's value in its unit: dollars, a plain number, or percent."""
     if metric in {"rmse", "mae"}:
         return f"{value:,.0f} $"
-    return f"{value:.4f}" if metric == "r2" else f"{value:.2%}"
+    plain = _PLAIN.get(metric)
+    return f"{value:{plain}}" if plain else f"{value:.2%}"
 
 
 def paragraphs(parts: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from housing_ml.reporting.markdown import (
+    EQUITY_TITLES,
     METRIC_TITLES,
     Row,
     amount,
@@ -18,6 +19,7 @@ from housing_ml.reporting.markdown import (
 )
 
 if TYPE_CHECKING:
+    from housing_ml.records.equity import Equity
     from housing_ml.records.evaluation import Evaluation
     from housing_ml.records.features import ClusterReport
     from housing_ml.records.gate import GateDecision
@@ -111,6 +113,20 @@ def holdout_rows(evaluation: Evaluation, level: float) -> list[Row]:
     ]
 
 
+def equity_rows(evaluation: Evaluation) -> list[Row]:
+    """Return how fair the prices are, everywhere and by region, with bootstrap intervals."""
+
+    def said(item: Equity, name: str) -> str:
+        ends = " to ".join(amount(name, end) for end in item.intervals[name])
+        return f"{amount(name, item.named[name])} ({ends})"
+
+    return [
+        {"fair to assess by": item.part, "rows": f"{item.rows:,}"}
+        | {title: said(item, name) for name, title in EQUITY_TITLES.items()}
+        for item in evaluation.equity
+    ]
+
+
 def gate_rows(decision: GateDecision) -> list[Row]:
     """Return the gate's checks with their verdicts and reasons."""
     return [
@@ -131,6 +147,7 @@ def comparisons(stages: Stages) -> dict[str, list[Row]]:
         "clusters": cluster_rows(stages.features.report),
         "models": model_rows(stages.selection.report),
         "holdout": holdout_rows(stages.evaluation.evaluation, level),
+        "equity": equity_rows(stages.evaluation.evaluation),
     }
 
 
@@ -155,6 +172,7 @@ def description(stages: Stages) -> str:
         tables["models"],
         _sweep_line(stages.sweep.result),
         tables["holdout"],
+        tables["equity"],
     ]
     return paragraphs(parts)
 

@@ -19,6 +19,7 @@ from housing_ml.gate.serving_cost import ServingCost
 from housing_ml.gate.slices import SliceEvidence, compare_slices
 from housing_ml.modelling.metrics import METRIC_NAMES, Bootstrap, paired_bootstrap
 from housing_ml.modelling.ratio import Ratio
+from housing_ml.records.equity import EVERYWHERE, Equity
 from housing_ml.records.evaluation import Evaluation
 from housing_ml.records.gate import Check, CodeState, GateDecision
 from housing_ml.records.metrics import Interval, Metrics, PairedDifference
@@ -30,7 +31,16 @@ CONFIG = GateConfig()
 GOOD = dict.fromkeys(METRIC_NAMES, 0.1) | {"rmse": 38_700.0, "mae": 25_000.0, "r2": 0.887}
 
 
-def evaluation(coverage: float = 0.9, **metrics: float) -> Evaluation:
+def fair(part: str = EVERYWHERE, rows: int = 4100, **changes: float) -> Equity:
+    found = {"cod": 0.13, "prd": 1.02, "prb": -0.03} | changes
+    width = {"cod": 0.005, "prd": 0.005, "prb": 0.01}
+    ends = {name: Interval(found[name] - width[name], found[name] + width[name]) for name in found}
+    return Equity(part=part, rows=rows, intervals=ends, **found)
+
+
+def evaluation(
+    coverage: float = 0.9, equity: tuple[Equity, ...] = (fair(),), **metrics: float
+) -> Evaluation:
     values = Metrics(**(GOOD | metrics))
     intervals = {name: Interval(value, value) for name, value in values}
     return Evaluation(
@@ -40,6 +50,7 @@ def evaluation(coverage: float = 0.9, **metrics: float) -> Evaluation:
         coverage=coverage,
         mean_width=120_000,
         slices=(),
+        equity=equity,
     )
 
 
@@ -143,6 +154,15 @@ def test_the_first_model_is_promoted_on_the_limits_alone() -> None:
         ("G19", {"code": code(unlocked=None)}, "no requirements.lock"),
         ("G19", {"code": code(unlocked=("numpy 2.0",))}, "numpy 2.0"),
         ("G20", {"withdrawn": "twice the price"}, "was rolled back: twice the price"),
+        ("G26", {"evaluation": evaluation(equity=(fair(cod=0.21),))}, "COD is 21.0%"),
+        ("G27", {"evaluation": evaluation(equity=(fair(prd=1.06),))}, "1.060 (1.055 to 1.065)"),
+        ("G27", {"evaluation": evaluation(equity=(fair(prd=0.97),))}, "may be 0.980 to 1.050"),
+        ("G28", {"evaluation": evaluation(equity=(fair(prb=-0.12),))}, "-0.120 (-0.130 to"),
+        (
+            "G28",
+            {"evaluation": evaluation(equity=(fair(), fair("fresno", 400, prb=0.12)))},
+            "+0.120 (+0.110 to +0.130) in fresno",
+        ),
     ],
 )
 def test_each_rule_alone_stops_a_promotion_and_says_why_and_what_to_do(
@@ -170,6 +190,17 @@ def test_a_small_slice_is_not_judged() -> None:
 
     assert decide(evidence(slices=(few,)), CONFIG).promote
     assert check("G10", slices=(few,)).verdict == "not applicable"
+
+
+@pytest.mark.parametrize(
+    "equity",
+    [
+        (fair(prd=1.054), fair("fresno", 400, cod=0.204)),  # beyond it, but not surely
+        (fair(), fair("fresno", 60, prb=-0.3)),  # of few rows
+    ],
+)
+def test_an_inequity_by_chance_or_of_few_rows_is_not_rejected(equity: tuple[Equity, ...]) -> None:
+    assert decide(evidence(evaluation=evaluation(equity=equity)), CONFIG).promote
 
 
 def test_a_slice_beyond_its_limit_by_chance_is_not_rejected() -> None:
@@ -296,6 +327,9 @@ def fractions(low: float = 0, high: float = 1) -> st.SearchStrategy[float]:
 
 evaluations = st.builds(
     evaluation,
+    equity=st.builds(
+        fair, cod=fractions(0.1, 0.3), prd=fractions(0.9, 1.2), prb=fractions(-0.2, 0.2)
+    ).map(lambda found: (found,)),
     coverage=fractions(0.85, 0.95),
     rmse=fractions(30_000, 60_000),
     r2=fractions(0.7),
@@ -351,7 +385,7 @@ def test_a_decision_is_the_conjunction_of_its_checks(seen: GateEvidence) -> None
     verdicts = {item.verdict for item in decision.checks}
     assert decision.promote == verdicts.isdisjoint({"fail", "ask"})
     assert decision.ask == ("ask" in verdicts and "fail" not in verdicts)
-    assert [item.code for item in decision.checks] == [f"G{n:02}" for n in range(1, 26)]
+    assert [item.code for item in decision.checks] == [f"G{n:02}" for n in range(1, 29)]
     assert all(bool(item.fix) == (item.verdict in {"fail", "ask"}) for item in decision.checks)
 
 
@@ -365,6 +399,11 @@ def test_an_improvement_never_turns_a_pass_into_a_fail(seen: GateEvidence, step:
     assert after.promote >= before.promote
 
 
+def fairer(item: Equity, step: float) -> Equity:
+    moved = {"cod": item.cod * (1 - step), "prb": item.prb * (1 - step)}
+    return fair(item.part, item.rows, prd=item.prd + step * (1 - item.prd), **moved)
+
+
 def improved(seen: GateEvidence, step: float) -> GateEvidence:
     """Every value moved towards its best by the fraction `step`."""
     old = seen.evaluation
@@ -373,6 +412,7 @@ def improved(seen: GateEvidence, step: float) -> GateEvidence:
         rmse=old.metrics.rmse * (1 - step),
         r2=old.metrics.r2 + step * (1 - old.metrics.r2),
         mape=old.metrics.mape * (1 - step),
+        equity=tuple(fairer(item, step) for item in old.equity),
     )
     rival = seen.champion
     if rival and rival.difference:
