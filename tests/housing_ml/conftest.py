@@ -12,6 +12,7 @@ from housing_ml.bundle.manifest import Provenance, sha256
 from housing_ml.config.choices import FeatureParameters
 from housing_ml.config.data import SplitConfig
 from housing_ml.config.modelling import TrainingConfig
+from housing_ml.data.contract import NUMERIC
 from housing_ml.data.split import split
 from housing_ml.modelling.metrics import METRIC_NAMES
 from housing_ml.modelling.training import train
@@ -64,6 +65,7 @@ def trained_version(
     digest = sha256(files["manifest.json"])
     frame = pd.DataFrame({"actual": [1.0] * len(prices), "predicted": prices})
     frame.insert(0, "identity", pd.Series(range(len(prices)), dtype="uint64"))
+    frame = frame.assign(**dict.fromkeys(NUMERIC, 1.0), ocean_proximity="INLAND")
     bundle = BundleRef(
         digest=digest,
         files={name: store.put_bytes(content, f"-{name}") for name, content in files.items()},
