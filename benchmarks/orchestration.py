@@ -57,7 +57,15 @@ CONFIG = RetrainConfig.model_validate(
         "sweep": {"trials": 0},
         "training": {"folds": 2},
         "evaluation": {"bootstrap_samples": 100},
-        "gate": {"max_rmse": 1e9, "min_r2": -1e9, "max_mape": 1e9, "coverage_tolerance": 0.5},
+        "gate": {
+            "max_rmse": 1e9,
+            "min_r2": -1e9,
+            "max_mape": 1e9,
+            "coverage_tolerance": 0.5,
+            "max_cod": 1e9,
+            "max_prd": 1e9,
+            "max_prb": 1e9,
+        },
     }
 )
 

@@ -74,6 +74,9 @@ SMALL: dict[str, Any] = {
     "gate": {
         "bootstrap_samples": 200,
         "max_rmse": 100_000,
+        "max_cod": 1.0,
+        "max_prd": 2.0,
+        "max_prb": 1.0,
         "min_r2": 0.3,
         "max_mape": 0.5,
         "coverage_tolerance": 0.1,

@@ -52,7 +52,7 @@ SMALL = [
     *("selection.folds=2", "selection.candidates=[{model: ridge}]"),
     *("sweep.trials=1", "sweep.folds=2", "training.folds=2", "evaluation.bootstrap_samples=100"),
     *("gate.bootstrap_samples=200", "gate.max_rmse=200000", "gate.min_r2=0.1", "gate.max_mape=0.9"),
-    "gate.coverage_tolerance=0.2",
+    *("gate.coverage_tolerance=0.2", "gate.max_cod=1", "gate.max_prd=2", "gate.max_prb=1"),
 ]
 
 
