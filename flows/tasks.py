@@ -229,6 +229,7 @@ def training(  # noqa: PLR0913 - the choices of the stages before, each from its
     from housing_ml.bundle.manifest import Provenance
     from housing_ml.data.world import describe_world
     from housing_ml.data.world_record import HeldOut
+    from housing_ml.modelling.blocked import blocked_wmape
     from housing_ml.modelling.pipeline_file import pipeline_to_bytes
     from housing_ml.modelling.training import train as fit
 
@@ -236,9 +237,9 @@ def training(  # noqa: PLR0913 - the choices of the stages before, each from its
     provenance = Provenance(data_digest=train.sha256, rows=train.rows, synthetic=synthetic)
     known = describe_world(store.get_frame(source))
     held_out = HeldOut(sides.holdout_share, sides.salt)
-    trained = fit(
-        *_labelled(store, train), features, model, parameters, config, provenance, known, held_out
-    )
+    raw, prices = _labelled(store, train)
+    chosen = features, model, parameters, config
+    trained = fit(raw, prices, *chosen, provenance, known, held_out)
     manifest = trained.bundle.manifest
     return TrainingResult(
         bundle=BundleRef(
@@ -255,6 +256,7 @@ def training(  # noqa: PLR0913 - the choices of the stages before, each from its
             synthetic=synthetic,
         ),
         pipeline=store.put_bytes(pipeline_to_bytes(trained.pipeline), ".skops"),
+        blocked_wmape=blocked_wmape(raw, prices, *chosen),
     )
 
 
@@ -270,7 +272,8 @@ def evaluation(
     raw, actual = _labelled(store, holdout)
     bundle = load_stored(store, trained.bundle)
     prediction = bundle.predict_matrix(raw)
-    result = evaluate(raw, actual, prediction, config)
+    kilometres = bundle.familiarity.kilometres(raw)
+    result = evaluate(raw, actual, prediction, config, kilometres)
     importances = permutation_importance(
         lambda rows: bundle.predict_matrix(rows).price, raw, actual, repeats=2, seed=config.seed
     )

@@ -27,6 +27,7 @@ import numpy as np
 import onnxruntime
 import safetensors.numpy
 
+from housing_ml.bundle.familiarity import Familiarity
 from housing_ml.bundle.manifest import (
     FORMAT,
     MANIFEST,
@@ -179,7 +180,10 @@ class Bundle:
         return price[:, 0], spread[:, 0]
 
     def warnings_for(self, raw: Matrix) -> list[list[str]]:
-        """Name, for each raw row, the inputs that lie beyond what training saw."""
+        """Name, for each raw row, the inputs that lie beyond what training saw.
+
+        They are single columns, the place, and what the houses are like together.
+        """
         warnings: list[list[str]] = [[] for _ in range(len(raw))]
         lowest, highest, seen = self._limits
         known = (raw >= lowest) & (raw <= highest)
@@ -187,6 +191,9 @@ class Bundle:
         if not known.all():
             for row, column in np.argwhere(~known).tolist():
                 warnings[row].extend(self._warning(column, raw[row, column]))
+        explained = [bool(found) for found in warnings]
+        for row, said in self.familiarity.warnings(raw, explained).items():
+            warnings[row].extend(said)
         return warnings
 
     def save(self, path: str | Path) -> None:
@@ -207,6 +214,12 @@ class Bundle:
         for name in FILES[1:]:
             if sha256(self._files[name]) != self.manifest.files.get(name):
                 raise BundleError(f"{name}: its digest does not match: it was changed or damaged")
+
+    @cached_property
+    def familiarity(self) -> Familiarity:
+        """How near rows are to the training rows."""
+        neighbours = self.features.neighbours_
+        return Familiarity(neighbours.places, neighbours.values[-4:])
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:

@@ -12,6 +12,7 @@ from housing_ml.data.contract import CATEGORIES, COLUMNS, Matrix
 from housing_ml.features.geography import CITIES, plane
 from housing_ml.modelling.equity import equity
 from housing_ml.modelling.metrics import Bootstrap, bootstrap_intervals, metrics
+from housing_ml.modelling.reach import by_distance
 from housing_ml.records.equity import EVERYWHERE
 from housing_ml.records.evaluation import Evaluation, Importance, Slice, SliceKind
 
@@ -40,9 +41,15 @@ RAW_GROUPS: dict[str, tuple[str, ...]] = {
 
 
 def evaluate(
-    raw: Matrix, actual: ArrayLike, prediction: Prediction, config: EvaluationConfig
+    raw: Matrix,
+    actual: ArrayLike,
+    prediction: Prediction,
+    config: EvaluationConfig,
+    kilometres: Vector | None = None,
 ) -> Evaluation:
     """Judge a prediction of `raw` (rows, 9) against the actual prices (rows,) in dollars.
+
+    Where `kilometres` (rows,) to the nearest training row are known, the error is told by them too.
 
     Note that models look biased by price band, up in the low and down in the high ones: this is
     regression to the mean, because the bands are cut by the outcome itself.
@@ -78,6 +85,7 @@ def evaluate(
             for name, rows in ((EVERYWHERE, np.full(len(known), True)), *_regions(raw))  # noqa: FBT003
             if rows.any()
         ),
+        reach=() if kilometres is None else by_distance(kilometres, known, prediction, bootstrap),
     )
 
 

@@ -50,13 +50,24 @@ def make_folds(
     raw: Matrix, y: NDArray[np.float64], features: FeatureParameters, folds: int, seed: int
 ) -> tuple[Fold, ...]:
     """Fit the features on each fold's training rows, and transform both sides with them."""
-    made = []
-    for inside, outside in splitter(folds, seed).split(raw):
-        fitted = features_for(features)
-        train = np.asarray(fitted.fit_transform(raw[inside], y[inside]))
-        validation = np.asarray(fitted.transform(raw[outside]))
-        made.append(Fold(train, y[inside], validation, y[outside]))
-    return tuple(made)
+    return tuple(
+        make_fold(raw, y, features, inside, outside)
+        for inside, outside in splitter(folds, seed).split(raw)
+    )
+
+
+def make_fold(
+    raw: Matrix,
+    y: NDArray[np.float64],
+    features: FeatureParameters,
+    inside: NDArray[np.intp],
+    outside: NDArray[np.intp],
+) -> Fold:
+    """Fit the features on the rows of the numbers `inside`, and transform both sides with them."""
+    fitted = features_for(features)
+    train = np.asarray(fitted.fit_transform(raw[inside], y[inside]))
+    validation = np.asarray(fitted.transform(raw[outside]))
+    return Fold(train, y[inside], validation, y[outside])
 
 
 def predict_fold(

@@ -15,7 +15,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from housing_ml.data.contract import COLUMNS
+from housing_ml.bundle.familiarity import attributes
 from housing_ml.features.geography import plane
 
 if TYPE_CHECKING:
@@ -54,25 +54,11 @@ class KnownRows:
 
     def of(self, raw: Matrix) -> NDArray[np.bool_]:
         """Return which of the rows (rows, 9) are known, (rows,)."""
-        keys = _keys(plane(raw[:, :2]), _attributes(raw))
+        keys = _keys(plane(raw[:, :2]), attributes(raw))
         found = np.searchsorted(self._keys, keys)
         found[found == len(self._keys)] = 0
         known: NDArray[np.bool_] = (self._keys[found] == keys).any(axis=0)
         return known
-
-
-def _attributes(raw: Matrix) -> Floats:
-    column = dict(zip(COLUMNS, raw.T, strict=True))
-    households = column["households"]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.stack(
-            [
-                np.log(column["median_income"]),
-                column["housing_median_age"],
-                np.log(column["total_rooms"] / households),
-                np.log(column["population"] / households),
-            ]
-        )
 
 
 def _keys(places: Floats, attributes: Floats) -> Keys:

@@ -31,6 +31,18 @@ class Slice(BaseModel):
     coverage: float = Field(ge=0, le=1, description="Share of prices inside their interval.")
 
 
+class Reach(BaseModel):
+    """The error at some distance from the nearest training row."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    name: str = Field(description="Which distances, in kilometres.")
+    rows: int = Field(ge=1, description="Rows at them.")
+    wmape: float
+    interval: Interval = Field(description="Bootstrap interval of it.")
+    coverage: float = Field(ge=0, le=1, description="Share of prices inside their interval.")
+
+
 class Evaluation(BaseModel):
     """The model's errors on the holdout, and how well its prediction intervals hold."""
 
@@ -44,6 +56,10 @@ class Evaluation(BaseModel):
     slices: tuple[Slice, ...]
     equity: tuple[Equity, ...] = Field(
         default=(), description="How fair the prices are: on all rows, then by region."
+    )
+
+    reach: tuple[Reach, ...] = Field(
+        default=(), description="By distance to the nearest training row, the near ones first."
     )
 
     @property

@@ -7,6 +7,9 @@ from pydantic import Field
 from housing_ml.records.base import Record, Told
 from housing_ml.records.refs import ArtifactRef
 
+BLOCK_DEGREES = 0.25
+"""Width and height of the blocks of the map that are left out as a whole: some 25 kilometres."""
+
 
 class BundleRef(Record):
     """A stored bundle: its digest, its files by name, and what the later stages ask of it."""
@@ -26,11 +29,15 @@ class TrainingResult(Record):
 
     bundle: BundleRef
     pipeline: ArtifactRef = Field(description="The scikit-learn pipeline.")
+    blocked_wmape: float | None = Field(
+        default=None, description="wMAPE of the training rows where their block was left out."
+    )
 
     def __str__(self) -> str:
         """Say it for a person."""
         return f"bundle {self.bundle.digest[:12]}"
 
     def told(self) -> Told:
-        """Tell the number of rows."""
-        return Told({}, {"rows": self.bundle.rows})
+        """Tell the number of rows, and the error where whole blocks are left out."""
+        blocked = {} if self.blocked_wmape is None else {"blocked_wmape": self.blocked_wmape}
+        return Told({}, {"rows": self.bundle.rows} | blocked)

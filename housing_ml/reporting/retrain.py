@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from housing_ml.records.training import BLOCK_DEGREES
 from housing_ml.reporting.markdown import (
     EQUITY_TITLES,
     METRIC_TITLES,
@@ -113,6 +114,25 @@ def holdout_rows(evaluation: Evaluation, level: float) -> list[Row]:
     ]
 
 
+def reach_rows(evaluation: Evaluation, blocked: float | None) -> list[Row]:
+    """Return the error by distance to the training rows, and where whole blocks are left out."""
+    rows = [
+        {
+            "nearest training row": item.name,
+            "rows": f"{item.rows:,}",
+            "wMAPE": amount("wmape", item.wmape),
+            "interval": " to ".join(amount("wmape", end) for end in item.interval),
+            "coverage": f"{item.coverage:.1%}",
+        }
+        for item in evaluation.reach
+    ]
+    if rows and blocked is not None:
+        names = dict.fromkeys(rows[0], "")
+        left_out = f"outside its block of {BLOCK_DEGREES} degrees, by cross-validation"
+        rows.append(names | {"nearest training row": left_out, "wMAPE": amount("wmape", blocked)})
+    return rows
+
+
 def equity_rows(evaluation: Evaluation) -> list[Row]:
     """Return how fair the prices are, everywhere and by region, with bootstrap intervals."""
 
@@ -148,6 +168,7 @@ def comparisons(stages: Stages) -> dict[str, list[Row]]:
         "models": model_rows(stages.selection.report),
         "holdout": holdout_rows(stages.evaluation.evaluation, level),
         "equity": equity_rows(stages.evaluation.evaluation),
+        "reach": reach_rows(stages.evaluation.evaluation, stages.training.blocked_wmape),
     }
 
 
@@ -173,6 +194,7 @@ def description(stages: Stages) -> str:
         _sweep_line(stages.sweep.result),
         tables["holdout"],
         tables["equity"],
+        tables["reach"],
     ]
     return paragraphs(parts)
 

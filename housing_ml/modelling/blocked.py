@@ -1,0 +1,55 @@
+"""How wrong the model is where it knows no neighbours: whole blocks of the map are left out.
+
+A row that is held out at random has training rows across the street. Who asks for a price in a
+place that the data do not reach has not, and its error is that of a block nobody saw (Roberts et
+al., Cross-validation strategies for data with temporal, spatial or hierarchical structure, 2017).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.model_selection import GroupKFold
+
+from housing_ml.modelling.folds import make_fold, predict_fold
+from housing_ml.modelling.metrics import metrics
+from housing_ml.records.training import BLOCK_DEGREES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from housing_ml.config.choices import FeatureParameters, ModelName, Parameters
+    from housing_ml.config.modelling import TrainingConfig
+    from housing_ml.data.contract import Matrix
+
+
+def blocked_wmape(  # noqa: PLR0913, PLR0917 - what the final fit takes
+    raw: Matrix,
+    y: NDArray[np.float64],
+    features: FeatureParameters,
+    model: ModelName,
+    parameters: Parameters,
+    config: TrainingConfig,
+) -> float | None:
+    """Return the wMAPE of each row's price by a model that saw no row of its block.
+
+    None where the rows `raw` (rows, 9), with prices `y` (rows,) in dollars, lie in fewer blocks
+    than there are folds.
+    """
+    blocks = _blocks(raw)
+    if len(np.unique(blocks)) < config.folds:
+        return None
+    splitter = GroupKFold(config.folds, shuffle=True, random_state=config.seed)
+    predicted = np.empty(len(y))
+    for inside, outside in splitter.split(raw, groups=blocks):
+        fold = make_fold(raw, y, features, inside, outside)
+        found = predict_fold(fold, features, model, parameters, config.seed)
+        predicted[outside] = found.validation
+    return metrics(y, predicted).wmape
+
+
+def _blocks(raw: Matrix) -> NDArray[np.int64]:
+    """Return the number of each row's block, (rows,)."""
+    corners = np.floor(raw[:, :2] / BLOCK_DEGREES).astype(np.int64)
+    return np.unique(corners, axis=0, return_inverse=True)[1].ravel()
