@@ -48,7 +48,10 @@ class PredictedPrice(msgspec.Struct, frozen=True):
     ]
     prediction_interval: PredictionInterval
     warnings: Annotated[
-        list[str], Meta(description="Inputs beyond what training saw; the price is less certain.")
+        list[str],
+        Meta(
+            description="Inputs beyond what training saw, alone or together; the price is less certain."
+        ),
     ]
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import safetensors
+import safetensors.numpy
 
 from housing_ml.data.contract import COLUMNS
 from housing_ml.features.geography import plane
@@ -46,6 +48,19 @@ class Familiarity:
         self._places, self._houses = NearestPoints(places), NearestPoints(standard)
         self.most_kilometres = _usual(self._places, places)
         self._most_unlike = _usual(self._houses, standard)
+
+    @classmethod
+    def of_features(cls, content: bytes) -> Familiarity:
+        """Take the content of a bundle's `features.safetensors`.
+
+        Raises:
+            ValueError: when it is something else.
+        """
+        try:
+            arrays = safetensors.numpy.load(content)
+            return cls(arrays["neighbours.places"], arrays["neighbours.values"][-4:])
+        except (KeyError, safetensors.SafetensorError) as error:
+            raise ValueError(f"these are no features of a bundle: {error}") from error
 
     def kilometres(self, raw: Matrix) -> Floats:
         """Return the distance of rows (rows, 9) to the nearest training row, (rows,)."""

@@ -129,13 +129,14 @@ class _Run(NamedTuple):
             reference = self.models.reference(window.bundle)
             if reference is not None and self.horizon.finished(window.start):
                 labelled = self.seen.labelled.get((window.start, window.version), {})
-                yield compare(
+                found = compare(
                     reference,
                     window.tally() | labelled,
                     window.start,
                     window.version,
                     self.config.drift,
                 )
+                yield found.model_copy(update={"unfamiliar": window.unfamiliar})
 
     def recent(self) -> LiveError | None:
         """Return the champion's error over the recent windows, beside what it foresaw of it."""

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     Tallies: TypeAlias = dict[tuple[datetime, str], Tally]
 
+_LOOKED_AT = 1000
+"""Rows of a window in one batch that are held against the training rows: enough for a share."""
+
 _IDENTITY = [COLUMNS.index(name) for name in IDENTITY]
 
 
@@ -58,6 +61,8 @@ class Seen:
         """Of all rows that the version was not trained on."""
         self.foreseen_labelled: dict[Group, Spreads] = {}
         """The same where the price is known."""
+        self.familiar: dict[tuple[datetime, str], tuple[int, int]] = {}
+        """Of a sample of all rows: how many were looked at, and how many are unfamiliar."""
         self.known = 0
         """Rows with a price that are in no error, because the version was trained on them."""
         self.new_places: list[NDArray[np.uint64]] = []
@@ -107,6 +112,8 @@ class LogCounter(NamedTuple):
                 continue
             for (start, version), tally_of_part in seen.inputs.items():
                 state.add(start, version, self.models.bundle(version), tally_of_part)
+            for (start, version), looked in seen.familiar.items():
+                state.look(start, version, self.models.bundle(version), looked)
             for group, spreads_of_group in seen.foreseen.items():
                 state.foresee(group, self.models.bundle(group.version), spreads_of_group)
             state.counted.add(name)
@@ -131,6 +138,16 @@ class LogCounter(NamedTuple):
                 reference, watched = Reference({}, {}), {CATEGORY: watched[CATEGORY]}
             _merge(seen.inputs, {part.key: tally(reference, watched)})
             self._foresee(rows, self._unknown(rows, part), seen.foreseen)
+            self._look(rows, part, seen)
+
+    def _look(self, rows: LogRows, part: Part, seen: Seen) -> None:
+        familiarity = self.models.familiarity(self.models.bundle(part.version))
+        if familiarity is None:
+            return
+        sample = part.rows[:: max(1, len(part.rows) // _LOOKED_AT)]
+        _, far, unlike = familiarity.unfamiliar(rows.raw[sample])
+        looked, strange = seen.familiar.get(part.key, (0, 0))
+        seen.familiar[part.key] = (looked + len(sample), strange + int((far | unlike).sum()))
 
     def _labelled(self, rows: LogRows, seen: Seen) -> None:
         matches = self.labels.find(rows.ids)

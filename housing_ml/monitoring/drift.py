@@ -65,6 +65,11 @@ class WindowDrift(Record):
     version: str
     rows: int = Field(ge=0)
     columns: tuple[ColumnDrift, ...]
+    unfamiliar: float | None = Field(
+        default=None,
+        description="Share of a sample of its rows that lie far from every training row, or are "
+        "unlike all of them; none where nobody looked.",
+    )
 
     def moved(self) -> tuple[ColumnDrift, ...]:
         """Return the columns that drifted or collapsed."""

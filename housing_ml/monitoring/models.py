@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
+from housing_ml.bundle.familiarity import Familiarity
 from housing_ml.bundle.manifest import MANIFEST, BundleError, read_manifest
 from housing_ml.bundle.model import FEATURES
 from housing_ml.bundle.reference import REFERENCE, Reference, read_reference
@@ -53,6 +54,7 @@ class Models:
         }
         self._references: dict[str, Reference | None] = {}
         self._known_rows: dict[str, KnownRows | None] = {}
+        self._familiarity: dict[str, Familiarity | None] = {}
         self._manifests: dict[str, Manifest | None] = {}
 
     def bundle(self, version: str) -> str:
@@ -70,6 +72,12 @@ class Models:
         if bundle not in self._known_rows:
             self._known_rows[bundle] = self._decode(bundle, FEATURES, KnownRows)
         return self._known_rows[bundle]
+
+    def familiarity(self, bundle: str) -> Familiarity | None:
+        """Return what a bundle's training rows are like; None where it does not say."""
+        if bundle not in self._familiarity:
+            self._familiarity[bundle] = self._decode(bundle, FEATURES, Familiarity.of_features)
+        return self._familiarity[bundle]
 
     def manifest(self, bundle: str) -> Manifest | None:
         """Return a bundle's manifest; None when it has none that can be read."""

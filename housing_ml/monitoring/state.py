@@ -34,6 +34,15 @@ class Window(msgspec.Struct):
     foreseen: dict[str, list[float]] = {}
     """Sums of spreads by segment, as `Spreads` has them, of rows that the model did not know."""
 
+    familiar: list[int] = []
+    """How many rows were held against what training saw, and how many of them are unfamiliar."""
+
+    @property
+    def unfamiliar(self) -> float | None:
+        """The share of unfamiliar rows; None where nobody looked."""
+        looked, strange = self.familiar or (0, 0)
+        return strange / looked if looked else None
+
     def tally(self) -> Tally:
         """Return the counts as arrays."""
         return {name: np.array(found, dtype=np.int64) for name, found in self.counts.items()}
@@ -51,6 +60,12 @@ class State(msgspec.Struct):
         """Add the counts of some rows to their window."""
         window = self._window(start, version, bundle)
         window.counts = _lists(add(window.tally(), seen))
+
+    def look(self, start: datetime, version: str, bundle: str, seen: tuple[int, int]) -> None:
+        """Add to a window how many rows were looked at, and how many are unfamiliar."""
+        window = self._window(start, version, bundle)
+        before = window.familiar or [0, 0]
+        window.familiar = [old + new for old, new in zip(before, seen, strict=True)]
 
     def foresee(self, group: Group, bundle: str, seen: Spreads) -> None:
         """Add the spreads of some rows to their window."""

@@ -6,6 +6,7 @@ from base64 import b64encode
 from html import escape
 from typing import TYPE_CHECKING
 
+from housing_ml.bundle.familiarity import USUAL
 from housing_ml.reporting.markdown import Row, table
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from housing_ml.monitoring.intervals import Estimate
     from housing_ml.monitoring.performance import LiveError
     from housing_ml.monitoring.retraining import RetrainingDecision
+
+_UNFAMILIAR = 2 * (1 - USUAL)
 
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;
 color:#333}table{border-collapse:collapse;font-size:13px}td,th{padding:.25rem .7rem;text-align:left;
@@ -130,6 +133,12 @@ def _counts(report: MonitorReport) -> str:
         lines.append(
             "The foreseen error is the model's own estimate, before prices are known; it cannot "
             "see prices that move while the inputs do not."
+        )
+    last = _last(report)
+    if last and last.unfamiliar is not None:
+        lines.append(
+            f"{last.unfamiliar:.1%} of the last window's rows lie far from every training row or "
+            f"are unlike all of them; of rows like those of training {_UNFAMILIAR:.1%} do."
         )
     if report.unknown_versions:
         names = ", ".join(report.unknown_versions)

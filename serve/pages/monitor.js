@@ -17,6 +17,13 @@ function drift({ windows, champion }) {
     ["feature", "verdict", "stability index", "distance", "missing", "outside", "why"], rows);
 }
 
+/** How many of its rows lie far from every training row, or are unlike all of them. */
+function unfamiliar({ windows, champion }) {
+  const share = windows.findLast((window) => window.version === champion)?.unfamiliar;
+  return share === undefined || share === null ? ""
+    : quiet(`${percent(share)} of its rows lie far from every training row or are unlike all of them.`);
+}
+
 const range = ([value, low, high]) => `${percent(value)} (${percent(low)} to ${percent(high)})`;
 
 /** The error where prices are known, beside what the model foresees: over all, by segment, by version. */
@@ -40,7 +47,7 @@ export function monitor(report) {
   return element("div", {},
     element("p", {}, `${time(report.at)}: version ${report.champion}, ${counts[0]} predictions, ${counts[1]} of them with a known price.`),
     wrong.length ? list(wrong, "wrong") : quiet("No alarm."),
-    element("h3", {}, "Drift by feature"), drift(report),
+    element("h3", {}, "Drift by feature"), drift(report), unfamiliar(report),
     element("h3", {}, "Live error by segment"), errors(report),
     element("h3", {}, report.retraining.retrain ? "Retrain" : "No retrain"), list(report.retraining.reasons));
 }
