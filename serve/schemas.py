@@ -49,9 +49,7 @@ class PredictedPrice(msgspec.Struct, frozen=True):
     prediction_interval: PredictionInterval
     warnings: Annotated[
         list[str],
-        Meta(
-            description="Inputs beyond what training saw, alone or together; the price is less certain."
-        ),
+        Meta(description="Inputs beyond what training saw, alone or together: less certain."),
     ]
 
 

@@ -30,7 +30,21 @@ USUAL = 0.998
 """Share of the training rows that have another one within the limit: of rows like them, so many
 are taken for familiar by each of the two."""
 
+_HOUSEHOLDS = COLUMNS.index("households")
+_LIKENESS = [
+    COLUMNS.index(name)
+    for name in ("median_income", "housing_median_age", "total_rooms", "population")
+]
+
 PLACE, HOUSES = "longitude, latitude", "median_income, housing_median_age, total_rooms, population"
+
+
+_CELLS = 2**14
+"""Cells on either side of 0 in each direction, that are told apart; four directions fit 64 bits."""
+
+_RADIX = (2 * _CELLS) ** np.arange(4, dtype=np.int64)
+_NOWHERE = -1
+"""Number of no cell."""
 
 
 class Familiarity:
@@ -44,10 +58,7 @@ class Familiarity:
     def __init__(self, places: Floats, likeness: Floats) -> None:
         self._mean = likeness.mean(axis=1)
         self._scale = np.maximum(likeness.std(axis=1), np.finfo(float).tiny)
-        standard = self._standard(likeness)
-        self._places, self._houses = NearestPoints(places), NearestPoints(standard)
-        self.most_kilometres = _usual(self._places, places)
-        self._most_unlike = _usual(self._houses, standard)
+        self._places, self._houses = _Near(places), _Near(self._standard(likeness))
 
     @classmethod
     def of_features(cls, content: bytes) -> Familiarity:
@@ -64,13 +75,12 @@ class Familiarity:
 
     def kilometres(self, raw: Matrix) -> Floats:
         """Return the distance of rows (rows, 9) to the nearest training row, (rows,)."""
-        return self._places.query(plane(raw[:, :2]), 1)[0][:, 0]
+        return self._places.distance(plane(raw[:, :2]))
 
-    def unfamiliar(self, raw: Matrix) -> tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return kilometres, which rows are too far, and which are unlike all others; (rows,)."""
-        kilometres = self.kilometres(raw)
-        unlike = self._houses.query(self._standard(attributes(raw)), 1)[0][:, 0]
-        return kilometres, kilometres > self.most_kilometres, unlike > self._most_unlike
+    def unfamiliar(self, raw: Matrix) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return which rows are far from all training rows, and which are unlike them, (rows,)."""
+        far = self._places.beyond(plane(raw[:, :2]))
+        return far, self._houses.beyond(self._standard(attributes(raw)))
 
     def warnings(self, raw: Matrix, explained: Sequence[bool] = ()) -> dict[int, list[str]]:
         """Return what is unusual about rows (rows, 9), by row; usual ones are left out.
@@ -80,15 +90,16 @@ class Familiarity:
             explained: of which rows a single column is known to be unusual: it is what makes them
                 unlike others.
         """
-        kilometres, far, unlike = self.unfamiliar(raw)
+        far, unlike = self.unfamiliar(raw)
         unlike[: len(explained)] &= ~np.array(explained, dtype=bool)
         found: dict[int, list[str]] = {}
         for row in np.flatnonzero(far | unlike).tolist():
             said = []
             if far[row]:
+                kilometres = self.kilometres(raw[row : row + 1]).item()
                 said.append(
-                    f"{PLACE}: {kilometres[row]:,.0f} km from the nearest training row; "
-                    f"{self.most_kilometres:,.0f} km are unusual"
+                    f"{PLACE}: {kilometres:,.0f} km from the nearest training row; "
+                    f"{self._places.most:,.0f} km are unusual"
                 )
             if unlike[row]:
                 said.append(f"{HOUSES}: no training row is like these together")
@@ -105,21 +116,51 @@ def attributes(raw: Matrix) -> Floats:
 
     The last two are per household.
     """
-    column = dict(zip(COLUMNS, raw.T, strict=True))
-    households = column["households"]
+    found = raw.T.take(_LIKENESS, axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.stack(
-            [
-                np.log(column["median_income"]),
-                column["housing_median_age"],
-                np.log(column["total_rooms"] / households),
-                np.log(column["population"] / households),
-            ]
-        )
+        found[2:] /= raw[:, _HOUSEHOLDS]
+        np.log(found[:1], out=found[:1])
+        np.log(found[2:], out=found[2:])
+    return found
 
 
-def _usual(tree: NearestPoints, points: Floats) -> float:
-    """Return the distance within which most points have another one."""
-    distance, number = tree.query(points, 2)
-    itself = number[:, 0] == np.arange(len(points))
-    return float(np.quantile(np.where(itself, distance[:, 1], distance[:, 0]), USUAL))
+class _Near:
+    """Points (n, d), and the distance within which most of them have another one.
+
+    The space is cut into cells so small that two points of one cell are within that distance: for
+    nearly every point one look at which cells are occupied will do.
+    """
+
+    def __init__(self, points: Floats) -> None:
+        self._tree = NearestPoints(points)
+        distance, number = self._tree.query(points, 2)
+        itself = number[:, 0] == np.arange(len(points))
+        others = np.where(itself, distance[:, 1], distance[:, 0])
+        self.most = float(np.quantile(others, USUAL))
+        self._side = max(self.most, np.finfo(float).tiny) / np.sqrt(points.shape[1])
+        cells = points / self._side
+        countable = (np.abs(cells) < _CELLS - 1).all(axis=1)
+        self._occupied = np.unique([_NOWHERE, *_numbers(cells[countable]).tolist()])
+
+    def distance(self, points: Floats) -> Floats:
+        """Return the distance of each of the points (rows, d) to the nearest, (rows,)."""
+        return self._tree.query(points, 1)[0][:, 0]
+
+    def beyond(self, points: Floats) -> NDArray[np.bool_]:
+        """Return which of the points (rows, d) have none within the usual distance, (rows,)."""
+        cells = _numbers(points / self._side)
+        last = np.searchsorted(self._occupied[1:], cells, side="right")
+        found: NDArray[np.bool_] = self._occupied[last] != cells
+        rows = np.flatnonzero(found)
+        if len(rows):
+            found[rows] = self.distance(points[rows]) > self.most
+        return found
+
+
+def _numbers(cells: Floats) -> NDArray[np.int64]:
+    """Return a number for the cell of each point (rows, d), (rows,); far off all have one."""
+    whole = np.floor(cells)
+    np.clip(whole, -_CELLS, _CELLS - 1, out=whole)
+    whole += _CELLS
+    numbers: NDArray[np.int64] = whole.astype(np.int64) @ _RADIX[: cells.shape[1]]
+    return numbers

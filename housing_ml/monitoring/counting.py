@@ -145,7 +145,7 @@ class LogCounter(NamedTuple):
         if familiarity is None:
             return
         sample = part.rows[:: max(1, len(part.rows) // _LOOKED_AT)]
-        _, far, unlike = familiarity.unfamiliar(rows.raw[sample])
+        far, unlike = familiarity.unfamiliar(rows.raw[sample])
         looked, strange = seen.familiar.get(part.key, (0, 0))
         seen.familiar[part.key] = (looked + len(sample), strange + int((far | unlike).sum()))
 

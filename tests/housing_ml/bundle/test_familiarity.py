@@ -72,8 +72,20 @@ def test_at_most_one_of_a_hundred_held_out_rows_is_unfamiliar(
     familiarity: Familiarity, sides: tuple[Matrix, Matrix]
 ) -> None:
     _, holdout = sides
-    _, far, unlike = familiarity.unfamiliar(holdout)
+    far, unlike = familiarity.unfamiliar(holdout)
     assert 0 < np.mean(far | unlike) <= 0.006
+
+
+def test_the_cells_say_what_the_distances_say(
+    familiarity: Familiarity, sides: tuple[Matrix, Matrix]
+) -> None:
+    _, holdout = sides
+    moved = holdout.copy()
+    moved[:, :2] += np.random.default_rng(4).normal(0, 0.6, (len(moved), 2))
+    far, _ = familiarity.unfamiliar(moved)
+    limit = familiarity.kilometres(moved)[far].min()
+    assert 0.05 < far.mean() < 0.95
+    np.testing.assert_array_equal(far, familiarity.kilometres(moved) >= limit)
 
 
 def test_a_row_is_judged_alone_as_among_others(
