@@ -64,6 +64,7 @@ def environment(settings: Settings, ports: Ports) -> dict[str, str]:
         "PREFECT_API_URL": api,
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_UI_API_URL": api,
         "PREFECT_SERVER_UI_V2_ENABLED": "false",  # it calls an outside host
     }

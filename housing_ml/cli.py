@@ -18,6 +18,7 @@ from housing_ml.commands import (
     looking_up,
     monitoring,
     releasing,
+    retention,
     retraining,
     scoring,
 )
@@ -40,6 +41,7 @@ for command in (
         feedback.feedback,
         looking_up.prediction,
         blocks.blocks,
+        retention.retention,
     ),
 ):
     app.command(command)

@@ -116,7 +116,7 @@ def test_one_release_moves_the_service_in_steps_and_then_the_jobs(
     assert found.shares == [f"housing-00003={percent}" for percent in (10, 50, 100)]
     assert found.images == [
         f"{job} --image registry/housing/pipeline:v1.2.0"
-        for job in ("housing-retrain", "housing-monitor")
+        for job in ("housing-retrain", "housing-monitor", "housing-retention")
     ]
     assert found.changes.index(found.changes[-2]) > 3
 

@@ -7,7 +7,7 @@ set -euo pipefail
 : "${REGISTRY:?such as europe-west1-docker.pkg.dev/PROJECT/housing}" "${TAG:?such as v1.2.0}"
 : "${REGION:?such as europe-west1}"
 SERVICE="${SERVICE:-housing}"
-JOBS="${JOBS-housing-retrain housing-monitor}"
+JOBS="${JOBS-housing-retrain housing-monitor housing-retention}"
 STEPS="${STEPS:-10 50 100}"
 PAUSE="${PAUSE:-60}"
 here=$(cd "$(dirname "$0")" && pwd)

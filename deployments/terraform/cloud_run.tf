@@ -72,8 +72,14 @@ resource "google_cloud_run_v2_service_iam_member" "callers" {
 
 locals {
   jobs = {
-    retrain = { cpu = "4", memory = "8Gi" }
-    monitor = { cpu = "1", memory = "2Gi" }
+    retrain   = { cpu = "4", memory = "8Gi", option = "--as-job" }
+    monitor   = { cpu = "1", memory = "2Gi", option = "--as-job" }
+    retention = { cpu = "1", memory = "2Gi", option = "--delete" }
+  }
+  # The retrain's schedule is the workflow's, or Prefect's.
+  schedules = {
+    monitor   = "0 3 * * *"
+    retention = "0 5 * * 0"
   }
 }
 
@@ -91,7 +97,7 @@ resource "google_cloud_run_v2_job" "job" {
       containers {
         image   = "${local.registry}/pipeline:${var.tag}"
         command = ["housing"]
-        args    = [each.key, "--as-job"]
+        args    = [each.key, each.value.option]
         dynamic "env" {
           for_each = {
             HOUSING_BUCKET              = "gs://${google_storage_bucket.platform.name}"
@@ -104,7 +110,7 @@ resource "google_cloud_run_v2_job" "job" {
           }
         }
         resources {
-          limits = each.value
+          limits = { cpu = each.value.cpu, memory = each.value.memory }
         }
       }
     }
@@ -116,16 +122,17 @@ resource "google_cloud_run_v2_job" "job" {
   depends_on = [google_storage_bucket_iam_member.writers]
 }
 
-# The monitor looks once a day; the retrain's schedule is the workflow's, or Prefect's.
-resource "google_cloud_scheduler_job" "monitor" {
-  name             = "housing-monitor"
+# The monitor looks once a day; what nobody needs any more is deleted once a week.
+resource "google_cloud_scheduler_job" "job" {
+  for_each         = local.schedules
+  name             = "housing-${each.key}"
   region           = var.region
-  schedule         = "0 3 * * *"
+  schedule         = each.value
   time_zone        = "Etc/UTC"
   attempt_deadline = "60s"
   http_target {
     http_method = "POST"
-    uri         = "https://run.googleapis.com/v2/${google_cloud_run_v2_job.job["monitor"].id}:run"
+    uri         = "https://run.googleapis.com/v2/${google_cloud_run_v2_job.job[each.key].id}:run"
     oauth_token {
       service_account_email = google_service_account.part["release"].email
     }

@@ -106,7 +106,7 @@ def read_log(storage: ReleaseStorage, name: str) -> Iterator[LogRows]:
         raise LogError(f"{name}: no longer there")
     try:
         file = pq.ParquetFile(pa.BufferReader(found.content), read_dictionary=[*_TEXTS])
-        if refusal := FORMAT.refusal(name, _stamp(file)):
+        if refusal := FORMAT.refusal(name, stamp(file)):
             raise LogError(refusal)
         wanted = ["prediction_id", "time", *_TEXTS, *NUMERIC, *OUTPUTS]
         for batch in file.iter_batches(_BATCH_ROWS, columns=wanted):
@@ -115,7 +115,8 @@ def read_log(storage: ReleaseStorage, name: str) -> Iterator[LogRows]:
         raise LogError(f"{name}: {error}") from error
 
 
-def _stamp(file: pq.ParquetFile) -> Stamp:
+def stamp(file: pq.ParquetFile) -> Stamp:
+    """Return what a file of the log says of itself."""
     said = {key.decode(): value.decode() for key, value in (file.metadata.metadata or {}).items()}
     return msgspec.convert(said, Stamp, strict=False)
 

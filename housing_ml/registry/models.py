@@ -63,7 +63,7 @@ def register(
         RegistryError: when MLflow cannot be reached or does not take it.
     """
     name, bundle = config.registry.model_name, stages.training.bundle
-    with _client(settings) as client:
+    with registry_client(settings) as client:
         for found in client.search_model_versions(f"name = '{name}'"):
             if found.tags.get("bundle_digest") == bundle.digest:
                 return _registered(found, bundle.digest)
@@ -85,7 +85,7 @@ def set_alias(name: str, alias: str, version: str, settings: Settings) -> None:
     Raises:
         RegistryError: when MLflow cannot be reached, or has no such version.
     """
-    with _client(settings) as client:
+    with registry_client(settings) as client:
         client.set_registered_model_alias(name, alias, version)
 
 
@@ -106,7 +106,7 @@ def align_aliases(
     Raises:
         RegistryError: when MLflow cannot be reached.
     """
-    with _client(settings) as client:
+    with registry_client(settings) as client:
         found = client.search_model_versions(f"name = '{name}'")
         versions = {item.tags.get("bundle_digest"): str(item.version) for item in found}
         if not versions:
@@ -130,7 +130,7 @@ def illustrate(
     Raises:
         RegistryError: when MLflow cannot be reached.
     """
-    with _client(settings) as client, TemporaryDirectory() as folder:
+    with registry_client(settings) as client, TemporaryDirectory() as folder:
         for name, picture in figures.items():
             Path(folder, f"{name}.png").write_bytes(picture)
         client.log_artifacts(registered.run_id, folder, "figures")
@@ -163,7 +163,7 @@ def _server_holds(registered: RegisteredVersion, uri: str) -> bool:
 
 
 @contextmanager
-def _client(settings: Settings) -> Iterator[MlflowClient]:
+def registry_client(settings: Settings) -> Iterator[MlflowClient]:
     """Yield a client of the configured store; what it raises becomes a RegistryError.
 
     MLflow's warnings are about its own insides, and its logs about its migrations: neither is for

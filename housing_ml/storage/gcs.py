@@ -21,7 +21,7 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from requests import RequestException
 
 from housing_ml.storage.errors import ConflictError, ReleaseError, StorageError
-from housing_ml.storage.versioned import Versioned
+from housing_ml.storage.versioned import StoredObject, Versioned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,6 +130,12 @@ class Bucket:
                 pass
             prefixes: set[str] = found.prefixes
         return sorted(name.removeprefix(self._root).removesuffix("/") for name in prefixes)
+
+    def objects(self, folder: str) -> Iterator[StoredObject]:
+        """Yield all objects below a folder, at any depth."""
+        with self._one_message("listed", folder):
+            for blob in self._bucket.list_blobs(prefix=f"{self._root}{folder}/", **self._options):
+                yield StoredObject(blob.name.removeprefix(self._root), blob.size, blob.updated)
 
     def read_path(self, path: str) -> bytes:
         """Return the bytes of an object; BucketError when there is none."""

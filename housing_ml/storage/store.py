@@ -6,6 +6,8 @@ against its digest, so that a damaged object is an error and never a wrong resul
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -15,8 +17,11 @@ from housing_ml.storage.atomic import write_atomically
 from housing_ml.storage.errors import StorageError
 from housing_ml.storage.frames import from_parquet, to_parquet
 from housing_ml.storage.locate import storage_place
+from housing_ml.storage.versioned import StoredObject
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
 
     from housing_ml.settings import StorageSettings
@@ -35,6 +40,14 @@ class ObjectFiles(Protocol):
 
     def sha256(self, path: str) -> str | None:
         """Return the digest of the bytes at `path`; None when there are none."""
+        ...
+
+    def objects(self, folder: str) -> Iterator[StoredObject]:
+        """Yield all objects below a folder, at any depth."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Delete an object; one that is not there is no error."""
         ...
 
 
@@ -62,6 +75,22 @@ class LocalFiles:
             return sha256(self.read_path(path)).hexdigest()
         except OSError:
             return None
+
+    def objects(self, folder: str) -> Iterator[StoredObject]:
+        """Yield the files below a folder; what goes meanwhile is left out."""
+        for path in sorted((self.root / folder).rglob("*")):
+            with suppress(FileNotFoundError):
+                if path.is_file():
+                    found = path.stat()
+                    modified = datetime.fromtimestamp(found.st_mtime, UTC)
+                    name = path.relative_to(self.root).as_posix()
+                    yield StoredObject(name, found.st_size, modified)
+
+    def delete(self, name: str) -> None:
+        """Delete a file, and its folder when it was the last there."""
+        (self.root / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            (self.root / name).parent.rmdir()
 
 
 class Store:
@@ -113,6 +142,12 @@ class Store:
     def get_frame(self, ref: DatasetRef) -> pd.DataFrame:
         """Return the table; raises as `get_bytes` does."""
         return from_parquet(self.get_bytes(ref))
+
+
+def open_files(settings: StorageSettings) -> ObjectFiles:
+    """Return everything that is kept where the settings say: data, results and releases."""
+    place = storage_place(settings)
+    return LocalFiles(place) if isinstance(place, Path) else place
 
 
 def open_store(settings: StorageSettings) -> Store:

@@ -13,6 +13,7 @@ from housing_ml.storage.errors import ConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
 
@@ -21,6 +22,15 @@ class Versioned(NamedTuple):
 
     content: bytes
     generation: int
+
+
+class StoredObject(NamedTuple):
+    """An object as a listing knows it."""
+
+    name: str
+    size: int
+    """In bytes."""
+    modified: datetime
 
 
 class ReleaseStorage(Protocol):

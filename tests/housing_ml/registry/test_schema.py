@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from housing_ml.registry.models import RegistryError, _client
+from housing_ml.registry.models import RegistryError, registry_client
 from housing_ml.registry.schema import check_schema
 from housing_ml.settings import Settings
 
@@ -20,7 +20,7 @@ from housing_ml.settings import Settings
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A home whose database the installed MLflow has made."""
     found = Settings(home=tmp_path_factory.mktemp("home"))
-    with _client(found) as client:
+    with registry_client(found) as client:
         client.search_registered_models()
     return found
 

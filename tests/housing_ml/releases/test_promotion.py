@@ -13,7 +13,7 @@ import pytest
 
 from housing_ml.bundle.signing import new_key, verify
 from housing_ml.config.gate import GateConfig
-from housing_ml.registry.models import _client
+from housing_ml.registry.models import registry_client
 from housing_ml.releases import promotion, publishing
 from housing_ml.releases.channels import fetch_bundle, find_release, history, read_channels
 from housing_ml.releases.circumstances import baseline, circumstances
@@ -42,7 +42,7 @@ WRITES = 8
 def registry(tmp_path_factory: pytest.TempPathFactory, make_bundle: Callable[[str], str]) -> Path:
     """An MLflow database that knows versions 1 to 3."""
     settings = Settings(home=tmp_path_factory.mktemp("registry"))
-    with _client(settings) as client:
+    with registry_client(settings) as client:
         client.create_registered_model("housing-price")
         for version in "123":
             tags = {"bundle_digest": make_bundle(version)}
@@ -62,7 +62,7 @@ def releases(settings: Settings) -> LocalReleases:
 
 
 def aliases(settings: Settings) -> dict[str, str]:
-    with _client(settings) as client:
+    with registry_client(settings) as client:
         found = client.get_registered_model("housing-price").aliases
         return {name: str(version) for name, version in found.items()}
 

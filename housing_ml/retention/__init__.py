@@ -1,0 +1,1 @@
+"""What may go, and when: old results, bundles that nobody rolls back to, logs and runs by age."""
