@@ -57,8 +57,10 @@ def environment(settings: Settings, ports: Ports) -> dict[str, str]:
     """Return the environment of every part: the worker's, with a server of this machine."""
     home = settings.home.absolute()
     api = f"http://127.0.0.1:{ports.prefect}/api"
+    password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING")
     return {
         **worker.environment(settings),
+        **({"PREFECT_API_AUTH_STRING": password} if password else {}),
         "DO_NOT_TRACK": "1",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # evaluation of language models
         "PREFECT_API_URL": api,
@@ -99,7 +101,7 @@ def up(settings: Settings, ports: Ports, console: Console) -> None:
     logs.mkdir(parents=True, exist_ok=True)
     surroundings = environment(settings, ports)
     with ExitStack() as stack:
-        client = stack.enter_context(httpx.Client(trust_env=False, timeout=5))
+        client = stack.enter_context(httpx.Client(trust_env=False, timeout=5, auth=_auth()))
         running: dict[str, subprocess.Popen[bytes]] = {}
 
         def start(name: str, *command: str) -> subprocess.Popen[bytes]:
@@ -216,6 +218,12 @@ def _wait_until(
             return
         time.sleep(0.3)
     raise UpError(f"{name} was not ready within {STARTUP_SECONDS} s: see {log}")
+
+
+def _auth() -> tuple[str, str] | None:
+    """Return user and password of Prefect's server, where one is set for it."""
+    user, _, password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING", "").partition(":")
+    return (user, password) if user else None
 
 
 def _answers(client: httpx.Client, part: Part) -> bool:

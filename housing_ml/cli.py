@@ -17,6 +17,7 @@ from housing_ml.commands import (
     feedback,
     looking_up,
     monitoring,
+    release,
     releasing,
     retention,
     retraining,
@@ -32,7 +33,7 @@ app = App(
 for command in (
     *(retraining.retrain, retraining.sweep, retraining.config),
     *(releasing.status, releasing.history, releasing.compare),
-    *(releasing.promote, releasing.rollback, releasing.release),
+    *(releasing.promote, releasing.rollback, release.release),
     *(releasing.canary, releasing.shadow),
     *(scoring.predict, scoring.score, scoring.serve),
     *(

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "HOUSING_SERVE_"
+_SHARED = {
+    "require_same_code": "HOUSING_REQUIRE_SAME_CODE",
+    "registry_token": "MLFLOW_TRACKING_TOKEN",
+    "registry_user": "MLFLOW_TRACKING_USERNAME",
+    "registry_password": "MLFLOW_TRACKING_PASSWORD",
+}
+"""Settings that have the pipeline's names too."""
 _SHA256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 _Secret = Annotated[str, Meta(min_length=16)]
 _Count = Annotated[int, Meta(ge=1)]
@@ -47,6 +54,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     registry: str | None = None
     """A model in MLflow's registry, `http://host:5000/housing-price`: its alias of the channel's
     name is followed, and not the channel in the releases."""
+    registry_token: str | None = None
+    """Bearer token for MLflow. `MLFLOW_TRACKING_TOKEN`, unless set."""
+    registry_user: str | None = None
+    """Name for MLflow's basic authentication. `MLFLOW_TRACKING_USERNAME`, unless set."""
+    registry_password: str | None = None
+    """Its password. `MLFLOW_TRACKING_PASSWORD`, unless set."""
     channel: str = "champion"
     state: Path = Path(".housing/service")
     """Folder of this machine's own state: the last good bundles, the segments of the log.
@@ -117,8 +130,8 @@ def from_environment(environ: Mapping[str, str | None] | None = None) -> Setting
         "state": home / "service",
     }
     for field in msgspec.structs.fields(Settings):
-        common = "HOUSING_REQUIRE_SAME_CODE" if field.name == "require_same_code" else ""
         name = PREFIX + field.name.upper()
+        common = _SHARED.get(field.name, "")
         if text := (environ.get(name) or environ.get(common) or "").strip():
             given[field.name] = _convert(field, text)
     settings = Settings(**given)

@@ -23,6 +23,7 @@ ELSEWHERE = {
     r"\.venv/bin/python -m pytest ": "runs tests that run anyway",
     r"(\.venv/bin/)?housing retrain ": "takes minutes: its config is made, and no model",
     r"housing canary watch$": "goes on until requests tell",
+    r"housing release webhook ": "needs a service that MLflow can reach",
     r"wandb sync ": "needs an account of Weights & Biases",
     r"HOUSING_OPTUNA_STORAGE=postgresql:": "needs a database server of the reader's",
     r"PREFECT_API_URL=http://prefect\.example\.com": "needs a Prefect server of the reader's",

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 canary = App(name="canary", help="Let a release answer a share of the requests.")
 shadow = App(name="shadow", help="Let a release see all requests and answer none.")
-release = App(name="release", help="Keep registry and release channels in line.")
 
 
 def status(*, url: str = "http://127.0.0.1:8000", as_json: Json = False) -> int:
@@ -142,39 +141,6 @@ def promote(version: str, *, why: Why, as_json: Json = False) -> int:
     else:
         found = promote_version(storage, version, why=why, by=person())
     return _done(found, f"version {found.version} is the champion", as_json=as_json)
-
-
-@release.command
-def sync(*, as_json: Json = False) -> int:
-    """Make MLflow's aliases say what the release channels say, after a crash or an outage.
-
-    Args:
-        as_json: Print JSON.
-    """
-    from housing_ml.releases.sync import sync as bring_in_line
-
-    found = bring_in_line(Settings())
-    if as_json:
-        print_json(found)
-    else:
-        aliases = ", ".join(
-            f"{name} is version {version}" for name, version in found.aliases.items()
-        )
-        show("\n\n".join([aliases or "no aliases", *found.problems]))
-    return 1 if found.problems else 0
-
-
-@release.command(name="key")
-def signing_key() -> int:
-    """Print a new pair of keys: one signs bundles as they are published, one lets services check.
-
-    Both are settings; keep the first one secret.
-    """
-    from housing_ml.bundle.signing import new_key
-
-    private, public = new_key()
-    print(f"HOUSING_SIGNING_KEY={private}\nHOUSING_SERVE_PUBLIC_KEYS={public}")
-    return 0
 
 
 @canary.command(name="start")

@@ -17,6 +17,7 @@ import threading
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any
 
 import httpx
@@ -30,6 +31,7 @@ STARTUP_SECONDS = 120.0
 _SETTLING_SECONDS = 10.0
 _STOPPING_SECONDS = 10.0
 _ENDED = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]
+_REFUSALS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _ENVIRONMENT = {
     "PREFECT__SERVER_EPHEMERAL": "1",
     "PREFECT__SERVER_FINAL": "1",
@@ -77,6 +79,28 @@ def ephemeral_server() -> Iterator[str]:
                     _wait_until_recorded(api, started)
             finally:
                 _stop(process)
+
+
+def require_access() -> None:
+    """See that the configured server lets us in: without that, each request would fail by itself.
+
+    Raises:
+        ServerError: when it asks for a password that is not given, or another one.
+    """
+    from prefect.client.orchestration import get_client  # noqa: PLC0415 - the server has its own
+    from prefect.exceptions import PrefectHTTPStatusError  # noqa: PLC0415 - the same
+
+    with get_client(sync_client=True) as client:
+        try:
+            client.request("GET", "/admin/version")
+        except PrefectHTTPStatusError as error:
+            if error.response.status_code not in _REFUSALS:
+                raise
+            raise ServerError(
+                f"Prefect at {client.api_url} answers {error.response.status_code}: set "
+                "PREFECT_API_AUTH_STRING as the server's PREFECT_SERVER_API_AUTH_STRING, or "
+                "PREFECT_API_KEY for Prefect Cloud"
+            ) from error
 
 
 def _wait_until_ready(api: str, log: IO[str]) -> None:

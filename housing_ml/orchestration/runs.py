@@ -19,7 +19,7 @@ from prefect.settings import (
 from pydantic import BaseModel
 from rich.console import Console
 
-from housing_ml.orchestration.prefect_server import ephemeral_server
+from housing_ml.orchestration.prefect_server import ephemeral_server, require_access
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +90,7 @@ def session(*, refresh: bool = False, verbose: bool = False) -> Iterator[None]:
         verbose: Show the logs of Prefect and of the libraries in place of one line per stage.
 
     Raises:
-        ServerError: when the server does not start.
+        ServerError: when the server does not start, or does not let us in.
     """
     updates = {
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,  # its thread would hold up the end by a second
@@ -103,6 +103,8 @@ def session(*, refresh: bool = False, verbose: bool = False) -> Iterator[None]:
         if not PREFECT_API_URL.value():
             url = stack.enter_context(ephemeral_server())
             stack.enter_context(temporary_settings({PREFECT_API_URL: url}))
+        else:
+            require_access()
         yield
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from housing_ml.data.contract import COLUMNS, TARGET
 from housing_ml.errors import HousingError
 from housing_ml.records.retrain import RegisteredVersion
-from housing_ml.registry import registration
+from housing_ml.registry import access, registration
 from housing_ml.reporting.retrain import comparisons, description
 from housing_ml.settings import without_password
 
@@ -137,9 +137,12 @@ def illustrate(
 
 
 def holds(registered: RegisteredVersion, settings: Settings) -> bool:
-    """Whether the registry has the version; True when a server does not tell.
+    """Whether the registry has the version; True when a server does not answer.
 
     It is asked at every run whose registration is cached, and MLflow is slow to import.
+
+    Raises:
+        RegistryError: when a server does not let us in.
     """
     if settings.mlflow_tracking_uri:
         return _server_holds(registered, settings.mlflow_tracking_uri)
@@ -156,9 +159,16 @@ def _server_holds(registered: RegisteredVersion, uri: str) -> bool:
 
     query = {"name": registered.name, "version": registered.version}
     try:
-        found = httpx.get(f"{uri}/api/2.0/mlflow/model-versions/get", params=query, timeout=5)
+        found = httpx.get(
+            f"{uri}/api/2.0/mlflow/model-versions/get",
+            params=query,
+            timeout=5,
+            headers=access.headers(),
+        )
     except httpx.HTTPError:
         return True
+    if found.status_code in access.REFUSALS:
+        raise RegistryError(access.refusal(without_password(uri), found.status_code))
     return found.status_code != httpx.codes.NOT_FOUND
 
 
@@ -183,6 +193,10 @@ def registry_client(settings: Settings) -> Iterator[MlflowClient]:
         try:
             yield mlflow.MlflowClient()
         except MlflowException as error:
+            status = int(error.get_http_status_code())  # type: ignore[no-untyped-call]
+            if status in access.REFUSALS and settings.mlflow_tracking_uri:
+                address = without_password(settings.mlflow_tracking_uri)
+                raise RegistryError(access.refusal(address, status)) from error
             raise RegistryError(
                 f"MLflow at {without_password(settings.tracking_uri)} refused or cannot be "
                 f"reached ({error}): "

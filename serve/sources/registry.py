@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
+import httpx
 import msgspec
 import stamina
 
@@ -19,7 +20,9 @@ from housing_ml.storage.errors import ReleaseError
 from serve.sources.remote import Remote, UnreachableError
 
 if TYPE_CHECKING:
-    import httpx
+    from collections.abc import Generator
+
+    from serve.settings import Settings
 
 _API = "api/2.0/mlflow"
 _METRICS = frozenset({"rmse", "mae", "r2", "mape", "wmape", "coverage"})
@@ -61,16 +64,33 @@ class _RunAnswer(msgspec.Struct, frozen=True):
     run: _Run
 
 
+class _Bearer(httpx.Auth):
+    def __init__(self, token: str) -> None:
+        self._header = f"Bearer {token}"
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Add the token."""
+        request.headers["Authorization"] = self._header
+        yield request
+
+
+def credentials(settings: Settings) -> httpx.Auth | None:
+    """Return how the service proves to MLflow who it is; None where it need not."""
+    if settings.registry_user and settings.registry_password:
+        return httpx.BasicAuth(settings.registry_user, settings.registry_password)
+    return _Bearer(settings.registry_token) if settings.registry_token else None
+
+
 class RegistryAlias:
     """An alias of a registered model; see `serve.sources.sources.Source`."""
 
     name = "MLflow"
 
-    def __init__(self, place: str, alias: str) -> None:
+    def __init__(self, place: str, alias: str, auth: httpx.Auth | None = None) -> None:
         """Open `http://host:5000/<registered model>`."""
         url, _, self._model = place.rstrip("/").rpartition("/")
         self._alias = alias
-        self._remote = Remote(self.name, url)
+        self._remote = Remote(self.name, url, auth)
         self._known: tuple[_Version, Release] | None = None
 
     @stamina.retry(on=UnreachableError, attempts=2, wait_initial=0.1)

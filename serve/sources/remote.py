@@ -6,12 +6,10 @@ the service needs of them is a few requests.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from http import HTTPStatus
+from typing import Any
 
 import httpx
-
-if TYPE_CHECKING:
-    from http import HTTPStatus
 
 _TIMEOUT = httpx.Timeout(4.0, connect=2.0)  # seconds: between two bytes; to connect
 _SHOWN = 200
@@ -46,6 +44,11 @@ class Remote:
             raise UnreachableError(f"{self.name} gives no answer: {reason}") from error
         if answer.is_success or answer.status_code in expect:
             return answer
+        if answer.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            raise UnreachableError(
+                f"{self.name} refuses the service's credentials ({answer.status_code} to {method} "
+                f"{path}): set or renew them"
+            )
         raise UnreachableError(
             f"{self.name} answers {answer.status_code} to {method} {path}: {answer.text[:_SHOWN]}"
         )

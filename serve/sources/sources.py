@@ -103,7 +103,7 @@ def open_storage(place: str) -> ReleaseStorage:
 def open_source(settings: Settings, storage: ReleaseStorage) -> Source:
     """Return the source that the settings name: MLflow's registry, or the storage's channels."""
     if settings.registry:
-        from serve.sources.registry import RegistryAlias  # noqa: PLC0415 - see above
+        from serve.sources.registry import RegistryAlias, credentials  # noqa: PLC0415 - see above
 
-        return RegistryAlias(settings.registry, settings.channel)
+        return RegistryAlias(settings.registry, settings.channel, credentials(settings))
     return ReleaseChannels(storage)
