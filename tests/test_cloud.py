@@ -76,3 +76,19 @@ def walk(tree: dict[str, Any], words: list[str]) -> tuple[dict[str, Any], list[s
     while words and words[0] in tree["commands"]:
         tree, words = tree["commands"][words[0]], words[1:]
     return tree, words
+
+
+def test_each_optional_secret_may_be_named_and_is_documented_with_its_variable() -> None:
+    document = (ROOT / "docs" / "how-to" / "run-on-google-cloud.md").read_text()
+    offered = re.findall(
+        r'^ +([a-z-]+) += { part = "\w+", variable = "(\w+)" }',
+        (TERRAFORM / "secrets.tf").read_text(),
+        re.MULTILINE,
+    )
+    (allowed,) = re.findall(
+        r"setsubtract\(var.secrets, \[(.*?)\]", (TERRAFORM / "variables.tf").read_text(), re.DOTALL
+    )
+
+    assert re.findall(r'"([a-z-]+)"', allowed) == [name for name, _ in offered]
+    for name, variable in offered:
+        assert re.search(rf"^\| `{name}` \| .+ \| `{variable}` \|$", document, re.MULTILINE)

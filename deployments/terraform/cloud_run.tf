@@ -33,6 +33,25 @@ resource "google_cloud_run_v2_service" "housing" {
           }
         }
       }
+      dynamic "env" {
+        for_each = length(var.public_keys) > 0 ? { HOUSING_SERVE_PUBLIC_KEYS = join(",", var.public_keys) } : {}
+        content {
+          name  = env.key
+          value = env.value
+        }
+      }
+      dynamic "env" {
+        for_each = local.service_secrets
+        content {
+          name = env.value.variable
+          value_source {
+            secret_key_ref {
+              secret  = google_secret_manager_secret.optional[env.key].secret_id
+              version = "latest"
+            }
+          }
+        }
+      }
       resources {
         limits            = { cpu = "1", memory = "512Mi" }
         startup_cpu_boost = true
@@ -58,6 +77,7 @@ resource "google_cloud_run_v2_service" "housing" {
   }
   depends_on = [
     google_secret_manager_secret_iam_member.service_reads_keys,
+    google_secret_manager_secret_iam_member.part_reads,
     google_storage_bucket_iam_member.writers,
   ]
 }
@@ -103,10 +123,23 @@ resource "google_cloud_run_v2_job" "job" {
             HOUSING_BUCKET              = "gs://${google_storage_bucket.platform.name}"
             HOUSING_DATA_URL            = var.data_url
             HOUSING_MLFLOW_TRACKING_URI = var.mlflow_tracking_uri
+            MLFLOW_TRACKING_USERNAME    = var.mlflow_username
           }
           content {
             name  = env.key
             value = env.value
+          }
+        }
+        dynamic "env" {
+          for_each = local.job_secrets
+          content {
+            name = env.value.variable
+            value_source {
+              secret_key_ref {
+                secret  = google_secret_manager_secret.optional[env.key].secret_id
+                version = "latest"
+              }
+            }
           }
         }
         resources {
@@ -119,7 +152,10 @@ resource "google_cloud_run_v2_job" "job" {
     # A release gives the image to the jobs as to the service.
     ignore_changes = [template[0].template[0].containers[0].image, client, client_version]
   }
-  depends_on = [google_storage_bucket_iam_member.writers]
+  depends_on = [
+    google_secret_manager_secret_iam_member.part_reads,
+    google_storage_bucket_iam_member.writers,
+  ]
 }
 
 # The monitor looks once a day; what nobody needs any more is deleted once a week.

@@ -35,6 +35,8 @@ resource "google_project_service" "needed" {
     "cloudscheduler.googleapis.com",
     "iam.googleapis.com",
     "iamcredentials.googleapis.com",
+    "logging.googleapis.com",
+    "monitoring.googleapis.com",
     "run.googleapis.com",
     "secretmanager.googleapis.com",
     "storage.googleapis.com",
@@ -42,13 +44,4 @@ resource "google_project_service" "needed" {
   ])
   service            = each.key
   disable_on_destroy = false
-}
-
-# The digests of the callers' keys; the value is added by a person, never by Terraform.
-resource "google_secret_manager_secret" "api_keys" {
-  secret_id = "housing-api-keys"
-  replication {
-    auto {}
-  }
-  depends_on = [google_project_service.needed]
 }

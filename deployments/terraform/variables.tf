@@ -34,6 +34,35 @@ variable "data_url" {
   default     = ""
 }
 
+variable "mlflow_username" {
+  description = "Name at the MLflow server, where it asks for one; its password is the secret mlflow-password."
+  type        = string
+  default     = ""
+}
+
+variable "secrets" {
+  description = "Which of the optional secrets there are: operator-keys, feedback-keys, signing-key, mlflow-password, mlflow-token, notification-url. Each needs a value before service and jobs use it."
+  type        = set(string)
+  default     = []
+  validation {
+    condition = length(setsubtract(var.secrets, [
+      "operator-keys", "feedback-keys", "signing-key", "mlflow-password", "mlflow-token", "notification-url",
+    ])) == 0
+    error_message = "Secrets are operator-keys, feedback-keys, signing-key, mlflow-password, mlflow-token, notification-url."
+  }
+}
+
+variable "public_keys" {
+  description = "Public keys of signers; with any, the service serves only what one of them signed."
+  type        = list(string)
+  default     = []
+}
+
+variable "alert_email" {
+  description = "Address of the person on call, who is told of alerts."
+  type        = string
+}
+
 variable "callers" {
   description = "Who may call the service beside the release: IAM members; allUsers opens it, with API keys as the only lock."
   type        = list(string)
