@@ -100,6 +100,8 @@ images: ## Build both images for linux/amd64, each with the commit that it is of
 
 containers: ## Start the whole platform on this machine with Docker
 	@docker compose up --build --wait
+	@for page in "service http://localhost:8000" "Prefect http://localhost:4200" "MLflow http://localhost:5000" \
+		"Prometheus http://localhost:9090" "Grafana http://localhost:3000"; do echo "  $$page"; done
 
 push: ## Push both images as REGISTRY/NAME:TAG, sign them, attach their bills of materials
 	@for image in serve pipeline; do deployments/cloud_run/push.sh $$image || exit 1; done

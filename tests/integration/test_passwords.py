@@ -8,6 +8,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from cryptography.fernet import Fernet
 from prefect import __version__
@@ -113,8 +114,8 @@ class _Service(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        given = (self.headers[f"X-MLflow-{name}"] for name in ("Signature", "Delivery-Id"))
-        signature = Signature(*given, self.headers["X-MLflow-Timestamp"])
+        names = ("Signature", "Delivery-Id", "Timestamp")
+        signature = Signature(*(self.headers[f"X-MLflow-{name}"] for name in names))
         signed = is_signed(SECRET, signature, body)
         self.taken += [body] if signed else []
         self.send_response(202 if signed else 403)
@@ -151,7 +152,7 @@ def test_mlflow_tells_a_service_of_each_promotion_until_it_is_told_to_stop(
         server.shutdown()
 
 
-def test_prefect_with_a_password_is_used_with_it_and_says_what_to_set_without(
+def test_prefect_with_a_password_is_used_with_it_and_shows_its_page_from_a_folder_of_its_own(
     tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
     database = tmp_path / "prefect.db"
@@ -162,12 +163,16 @@ def test_prefect_with_a_password_is_used_with_it_and_says_what_to_set_without(
         "PREFECT_SERVER_API_AUTH_STRING": "me:secret",
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{database}",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_UI_V2_ENABLED": "false",
+        "PREFECT_UI_STATIC_DIRECTORY": str(tmp_path),
     }
     command = [sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
     with (
         Server([*command, "--port", "{port}"], settings, ready="/api/health") as server,
         temporary_settings({PREFECT_API_URL: f"{server.url}/api"}),
     ):
+        assert 'id="app"' in httpx.get(server.url).text
+        assert (tmp_path / "v1").is_dir()
         for wrong in (None, "me:guessed"):
             with (
                 temporary_settings({PREFECT_API_AUTH_STRING: wrong}),
