@@ -100,7 +100,7 @@ def main() -> None:
     address = os.environ["HOUSING_DATA_URL"]
     frame = read_table(address, read_source(address, None))[[*COLUMNS, TARGET]]
     kept = learnt(frame)
-    print("| world | kept, moved and other rows | left out | learnt | oracle | prices lag |")
+    print("| world | kept: moved, other and all rows | left out | learnt | oracle | prices lag |")
     print("|---|---|---|---|---|---|")
     for world in WORLDS:
         part = frame.index.isin(frame.query(world.part).index)
@@ -110,25 +110,24 @@ def main() -> None:
         merged, _ = merge(frame, new)
         models = (kept, learnt(left_out(frame, new)), learnt(merged), learnt(truth))
         errors = " | ".join(_errors(model, truth) for model in models)
-        print(f"| {world.name} | {errors} | {_lag(merged, truth, world)} |", flush=True)
+        lag = f"{weeks_behind(merged, truth, world):.1f} weeks" if world.weeks else ""
+        print(f"| {world.name} | {errors} | {lag} |", flush=True)
 
 
 def _errors(model: Bundle, truth: pd.DataFrame) -> str:
     _, rows, _ = split(truth, SplitConfig())
-    return " and ".join(
-        f"{metrics(side[TARGET], model.predict(to_matrix(side))).wmape:.2%}"
-        for side in (rows[rows["part"]], rows[~rows["part"]])
+    return ", ".join(
+        f"{100 * metrics(side[TARGET], model.predict(to_matrix(side))).wmape:.1f}"
+        for side in (rows[rows["part"]], rows[~rows["part"]], rows)
         if len(side)
     )
 
 
-def _lag(merged: pd.DataFrame, truth: pd.DataFrame, world: World) -> str:
+def weeks_behind(merged: pd.DataFrame, truth: pd.DataFrame, world: World) -> float:
     """Return how long ago the level was what the merged prices say, when it rose steadily."""
-    if not world.weeks:
-        return ""
     both = merged.merge(truth, on=[*COLUMNS], suffixes=("", "_today"))
     behind = float(np.median(np.log(both[f"{TARGET}_today"] / both[TARGET])))
-    return f"{behind / np.log(world.factor) * world.weeks:.1f} weeks"
+    return behind / float(np.log(world.factor)) * world.weeks
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def _train(
         sides=config.split,
         synthetic=found.ingestion.synthetic,
     )
-    evaluated = progress.run(tasks.evaluation, trained, found.split.holdout, config.evaluation)
+    evaluated = progress.run(tasks.evaluation, trained, *found.split.sides, config.evaluation)
     comparisons = found.imputation, found.features, found.selection
     figures = progress.run(tasks.figures, *comparisons, evaluated, found.split.holdout)
     parts = {name: part for name, part in found._asdict().items() if name != "world"}

@@ -54,7 +54,9 @@ def search(config: RetrainConfig, progress: Progress) -> tuple[Search, Figures]:
     raw = progress.run(tasks.ingestion, config.data, *source)
     checked = WorldResult(accepted=()) if raw.synthetic else _check(raw, config)
     new = tasks.feedback(config.feedback) if config.feedback.days else None
-    merged = run_stage(tasks.merge, raw.data, new).result if new else None
+    merged = None
+    if new:
+        merged = run_stage(tasks.merge, raw.data, new, config.feedback.trusted).result
     sides = progress.run(tasks.split, merged.data if merged else raw.data, config.split)
     imputation = progress.run(tasks.imputation, sides.train, config.imputation)
     features = progress.run(tasks.features, sides.train, imputation.report.chosen, config.features)

@@ -128,7 +128,7 @@ def merge(base: DatasetRef, new: DatasetRef, trusted: tuple[str, ...] = ()) -> M
 
 @stage(timeout_seconds=300)
 def split(data: DatasetRef, config: SplitConfig) -> SplitResult:
-    """Hold rows out by their identity."""
+    """Hold places out."""
     from housing_ml.data.split import split as split_rows
 
     store = open_store(Settings())
@@ -236,7 +236,7 @@ def training(  # noqa: PLR0913 - the choices of the stages before, each from its
     store = open_store(Settings())
     provenance = Provenance(data_digest=train.sha256, rows=train.rows, synthetic=synthetic)
     known = describe_world(store.get_frame(source))
-    held_out = HeldOut(sides.holdout_share, sides.salt)
+    held_out = HeldOut(sides.holdout_share, sides.salt, "place")
     raw, prices = _labelled(store, train)
     chosen = features, model, parameters, config
     trained = fit(raw, prices, *chosen, provenance, known, held_out)
@@ -255,6 +255,7 @@ def training(  # noqa: PLR0913 - the choices of the stages before, each from its
             rows=train.rows,
             synthetic=synthetic,
         ),
+        places=trained.places,
         pipeline=store.put_bytes(pipeline_to_bytes(trained.pipeline), ".skops"),
         blocked_wmape=blocked_wmape(raw, prices, *chosen),
     )
@@ -262,11 +263,12 @@ def training(  # noqa: PLR0913 - the choices of the stages before, each from its
 
 @stage(timeout_seconds=900)
 def evaluation(
-    trained: TrainingResult, holdout: DatasetRef, config: EvaluationConfig
+    trained: TrainingResult, train: DatasetRef, holdout: DatasetRef, config: EvaluationConfig
 ) -> EvaluationResult:
     """Judge the model on the holdout, which nothing before has seen."""
     from housing_ml.bundle.stored import load_stored
     from housing_ml.modelling.evaluation import evaluate, permutation_importance
+    from housing_ml.modelling.known_places import by_place, is_known
 
     store = open_store(Settings())
     raw, actual = _labelled(store, holdout)
@@ -281,6 +283,7 @@ def evaluation(
         evaluation=result,
         skew=_skew(store, trained, raw, prediction.price),
         importances=tuple(importances),
+        places=by_place(actual, prediction.price, is_known(raw, _labelled(store, train)[0])),
         predictions=_store_predictions(store, holdout, prediction.price),
     )
 

@@ -42,7 +42,9 @@ class DataConfig(Config):
 
 
 class SplitConfig(Config):
-    """Which rows are held out: by a hash of a row's identity, stable as data grow."""
+    """Which places are held out: by a hash of longitude and latitude, stable as data grow."""
 
-    holdout_share: float = Field(default=0.2, gt=0, lt=1, description="Share of rows held out.")
+    holdout_share: float = Field(
+        default=0.2, gt=0, lt=1, description="Share of places held out, with all of their rows."
+    )
     salt: str = Field(default="housing", description="Another salt gives another split.")

@@ -104,7 +104,10 @@ IDENTITY: tuple[str, ...] = (
     "population",
     "households",
 )
-"""What makes a row the same block group again: its place, and its counts that are never missing."""
+"""What makes a row the same row again: its place, and its counts that are never missing."""
+
+PLACE: tuple[str, ...] = ("longitude", "latitude")
+"""What a block group keeps when its figures are counted anew; several may share one."""
 
 _CODES: dict[Any, int] = {name: index for index, name in enumerate(CATEGORIES)}
 _numbers = attrgetter(*NUMERIC)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 
@@ -15,10 +17,11 @@ class Distribution(msgspec.Struct, frozen=True):
 
 
 class HeldOut(msgspec.Struct, frozen=True):
-    """Which rows a model was not trained on."""
+    """Which rows a model was not trained on: those of some places, or some by their figures."""
 
     share: float
     salt: str
+    by: Literal["row", "place"] = "row"
 
 
 class World(msgspec.Struct, frozen=True):

@@ -1,9 +1,10 @@
 """How far one sender's word goes: as far as another's, and a little further. Pure.
 
 With keys, whoever holds one can say anything about block groups that nobody else prices. So a price
-counts in full when somebody else prices the same block group, or when its sender is trusted. Else
-it moves the known price of its block group as far as another sender saw prices of that category
-move, and by `ALONE` more; a block group that nobody knows waits for a second sender. Without keys
+counts when somebody else prices the same block group, or when its sender is trusted. Else
+it moves the known price of its block group as far as two senders saw prices of that category move,
+and by `ALONE` more, and changes none of its figures; of several senders the figures that
+change least hold. A block group that nobody knows waits for a second sender. Without keys
 all feedback is one sender's: there is nothing to hold it against, and the policy asks a person.
 """
 
@@ -13,28 +14,40 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from housing_ml.data.contract import CATEGORY, IDENTITY, TARGET
+from housing_ml.data.block_groups import BLOCK_GROUP, block_groups, newest_of_each
+from housing_ml.data.contract import CATEGORY, COLUMNS, IDENTITY, NUMERIC, TARGET
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    import pandas as pd
     from numpy.typing import NDArray
 
 SENDER = "sender"
 """Column of who sent a price; empty where the service asks for no keys."""
 
+TOGETHER = "\n"
+"""Between the names of senders who agree on a block group."""
+
 REVIEWER = "(a person)"
 """Sender of a price that a person accepted."""
 
-ALONE = math.log(1.02)
+ALONE = math.log(1.01)
 """By how much one sender alone may move a price, as a logarithm."""
+
+_FEW = 10
+"""So many prices support half of the move that they see."""
+
+_CHANCE = 0.05
+"""How far two prices lie from their level by chance, as a logarithm."""
 
 _AGREE = math.log(1.1)
 """Prices of a block group that nobody knew are one price when they are so close, as a logarithm."""
 
 _MOVE = "_move"
+_DOWN, _UP = "_down", "_up"
+_CHANGE = "_change"
 _BEFORE = "_before"
 
 
@@ -60,15 +73,19 @@ def corroborate(
     """
     if new.empty or not new[SENDER].astype(bool).any():
         return Corroborated(new, 0, 0)
-    rows = _moves(base, new)
-    alone = ~_is_trusted(rows, trusted) & (rows.groupby([*IDENTITY])[SENDER].transform("size") == 1)
+    rows = newest_of_each(_moves(base, new), [BLOCK_GROUP, SENDER])
+    alone = ~_is_trusted(rows, trusted) & (rows.groupby(BLOCK_GROUP)[SENDER].transform("size") == 1)
     is_new = rows[_BEFORE].isna()
     supported = rows[_MOVE].to_numpy().copy()
     known = (alone & ~is_new).to_numpy()
-    supported[known] = _bounded(rows)[known]
+    rows[_DOWN], rows[_UP] = _seen(rows, trusted).T
+    supported[known] = rows[_MOVE].clip(rows[_DOWN] - ALONE, rows[_UP] + ALONE)[known]
     bounded = known & (np.abs(supported - rows[_MOVE].to_numpy()) > 1e-12)
     rows[TARGET] = rows[TARGET] * np.exp(supported - rows[_MOVE].to_numpy())
     rows[_MOVE] = supported
+    rows.loc[known, [*COLUMNS]] = base[[*COLUMNS]].iloc[rows.loc[known, BLOCK_GROUP]].to_numpy()
+    rows = rows.astype(new.dtypes[[*COLUMNS]].to_dict())
+    rows[_CHANGE] = _change(base, rows).where(~_is_trusted(rows, trusted), 0.0)
     kept = _agreed(rows[~(alone & is_new)], trusted)[list(new.columns)]
     return Corroborated(kept, int((alone & is_new).sum()), int(bounded.sum()))
 
@@ -78,42 +95,72 @@ def _is_trusted(rows: pd.DataFrame, trusted: Collection[str]) -> pd.Series[bool]
 
 
 def _moves(base: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """Return the new rows with the price before, NaN where it is not known, and the log move."""
-    before = base[[*IDENTITY, TARGET]].rename(columns={TARGET: _BEFORE})
-    before = before.drop_duplicates([*IDENTITY], keep="last")
-    rows = new.reset_index(drop=True).merge(before, on=[*IDENTITY], how="left")
+    """Return the new rows with number, price before, NaN where it is not known, and log move."""
+    numbers = block_groups(base, new)
+    known = numbers >= 0
+    before = np.full(len(new), np.nan)
+    before[known] = base[TARGET].to_numpy()[numbers[known]]
+    rows = new.reset_index(drop=True).assign(**{_BEFORE: before, BLOCK_GROUP: numbers})
     rows[_MOVE] = np.log(rows[TARGET] / rows[_BEFORE].fillna(rows[TARGET]))
     return rows
 
 
-def _bounded(rows: pd.DataFrame) -> NDArray[np.float64]:
-    """Return each row's move, no further than another sender saw its category move, (rows,)."""
+def _change(base: pd.DataFrame, rows: pd.DataFrame) -> pd.Series[float]:
+    """Return how far the figures of each row are from those that were known, 0 without any."""
+    numbers = rows[BLOCK_GROUP].to_numpy()
+    before = base[[*NUMERIC]].to_numpy(dtype=np.float64)[np.maximum(numbers, 0)]
+    gaps = np.log1p(np.abs(rows[[*NUMERIC]].to_numpy(dtype=np.float64) - before))
+    found = np.where(numbers >= 0, np.nansum(gaps, axis=1), 0.0)
+    return rows[_MOVE] * 0.0 + found
+
+
+def _seen(rows: pd.DataFrame, trusted: Collection[str]) -> NDArray[np.float64]:
+    """Return how far down and up two senders saw the category of each row move, (rows, 2)."""
     known = rows[rows[_BEFORE].notna()]
-    levels = known.groupby([CATEGORY, SENDER])[_MOVE].median().reset_index()
-    places = list(zip(rows[CATEGORY], rows[SENDER], strict=True))
-    ends = {place: _seen_by_others(levels, *place) for place in set(places)}
-    down, up = np.array([ends[place] for place in places]).T
-    bounded: NDArray[np.float64] = np.clip(rows[_MOVE].to_numpy(), down - ALONE, up + ALONE)
-    return bounded
+    groups = known.groupby([CATEGORY, SENDER])[_MOVE]
+    levels = (groups.median() * _trust(groups.size())).reset_index()
+    twice = pd.concat([levels, levels[levels[SENDER].isin([*trusted])]])
+    ends = {name: _by_two(group[_MOVE].tolist()) for name, group in twice.groupby(CATEGORY)}
+    return np.array([ends.get(name, (0.0, 0.0)) for name in rows[CATEGORY]], dtype=np.float64)
 
 
-def _seen_by_others(levels: pd.DataFrame, category: str, sender: str) -> tuple[float, float]:
-    others = levels[(levels[CATEGORY] == category) & (levels[SENDER] != sender)][_MOVE]
-    return min(0.0, *others, 0.0), max(0.0, *others, 0.0)
+def _by_two(levels: list[float]) -> tuple[float, float]:
+    ordered = sorted([0.0, 0.0, *levels])
+    return min(0.0, ordered[1]), max(0.0, ordered[-2])
+
+
+def _beyond_chance(rows: pd.DataFrame) -> pd.Series[float]:
+    """Return what senders support together: in full what is seen elsewhere too, else less chance.
+
+    Who always says more than the others makes their chance errors count, if only upwards. So what
+    two senders saw elsewhere has a vote of its own in the median.
+    """
+    elsewhere = rows.drop_duplicates(BLOCK_GROUP)
+    elsewhere = elsewhere.assign(**{_MOVE: elsewhere[_DOWN] + elsewhere[_UP]})
+    votes = pd.concat([rows, elsewhere]).groupby(BLOCK_GROUP)[_MOVE].median()
+    move = rows[BLOCK_GROUP].map(votes)
+    seen = move.clip(rows[_DOWN], rows[_UP])
+    beyond = move - seen
+    return seen + beyond**3 / (beyond**2 + _CHANCE**2)
+
+
+def _trust(prices: pd.Series[int]) -> pd.Series[float]:
+    """Return how much of their median so many prices support: one may be far off by chance."""
+    return prices / (prices + _FEW)
 
 
 def _agreed(rows: pd.DataFrame, trusted: Collection[str]) -> pd.DataFrame:
     """Return each block group once: the trusted word, or what several senders support."""
     is_trusted = _is_trusted(rows, trusted)
-    by_place = [rows[name] for name in IDENTITY]
-    rows = rows[is_trusted == is_trusted.groupby(by_place).transform("max")]
-    groups = rows.groupby([*IDENTITY])[_MOVE]
-    low, high = groups.transform("min"), groups.transform("max")
-    nearer = low.clip(lower=0) + high.clip(upper=0)  # of two; none where they contradict
-    supported = groups.transform("median").where(groups.transform("size") > 2, nearer)
-    rows = rows.assign(**{TARGET: rows[TARGET] * np.exp(supported - rows[_MOVE])})
-    prices = np.log(rows[TARGET]).groupby([rows[name] for name in IDENTITY])
+    rows = rows[is_trusted == is_trusted.groupby(rows[BLOCK_GROUP]).transform("max")]
+    size = rows.groupby(BLOCK_GROUP)[_MOVE].transform("size")
+    supported = _beyond_chance(rows).where(size > 1, rows[_MOVE])
+    agreeing = rows[rows[_MOVE] * supported >= supported**2 / 2].groupby(BLOCK_GROUP)[SENDER]
+    names = rows[BLOCK_GROUP].map(agreeing.agg(TOGETHER.join)).fillna(rows[SENDER])
+    price = rows[TARGET] * np.exp(supported - rows[_MOVE])
+    rows = rows.assign(**{TARGET: price, SENDER: names})
+    prices = np.log(rows[TARGET]).groupby(rows[BLOCK_GROUP])
     agree = prices.transform("max") - prices.transform("min") <= _AGREE
-    ordered = rows[agree].sort_values([*IDENTITY, "received"], kind="stable")
-    kept: pd.DataFrame = ordered.drop_duplicates([*IDENTITY], keep="last")
-    return kept.reset_index(drop=True)
+    ordered = rows[agree].sort_values([_CHANGE, *IDENTITY], kind="stable")
+    least = ordered[_CHANGE] == ordered.groupby(BLOCK_GROUP)[_CHANGE].transform("min")
+    return newest_of_each(ordered[least], [BLOCK_GROUP])

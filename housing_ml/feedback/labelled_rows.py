@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic import Field
 
 from housing_ml.config.feedback import FeedbackConfig
+from housing_ml.data.block_groups import BLOCK_GROUP, block_groups, newest_of_each
 from housing_ml.data.checks import check
 from housing_ml.data.contract import (
     CATEGORIES,
@@ -25,7 +26,7 @@ from housing_ml.data.contract import (
 )
 from housing_ml.feedback.actual_prices import batches, compact
 from housing_ml.feedback.bounds import capped, is_far
-from housing_ml.feedback.corroboration import REVIEWER, SENDER
+from housing_ml.feedback.corroboration import REVIEWER, SENDER, TOGETHER
 from housing_ml.feedback.labels import Labels
 from housing_ml.feedback.log_format import OUTPUTS
 from housing_ml.feedback.prediction_log import Horizon, LogError, log_files, read_log
@@ -127,19 +128,20 @@ def read_labelled(
 def merge(base: pd.DataFrame, new: pd.DataFrame) -> tuple[pd.DataFrame, MergeReport]:
     """Return the rows of both with today's prices, and a report.
 
-    A block group of `new` replaces that of `base`; other prices are carried along where newer ones
-    say that the level moved. Both have the contract's columns and the target, and `new` has
-    `RECEIVED`.
+    A block group of `new` replaces its older self in `base`, whose figures may be others; other
+    prices are carried along where newer ones say that the level moved. Both have the contract's
+    columns and the target, and `new` has `RECEIVED`.
     """
     columns = [*COLUMNS, TARGET]
-    known = pd.MultiIndex.from_frame(new[[*IDENTITY]])
-    old = pd.MultiIndex.from_frame(base[[*IDENTITY]])
-    kept = base.loc[~old.isin(known), columns]
+    new = newest_of_each(new.assign(**{BLOCK_GROUP: block_groups(base, new)}), [BLOCK_GROUP])
+    selves = new[BLOCK_GROUP].to_numpy()
+    replaced = selves >= 0
+    kept = base.loc[~np.isin(np.arange(len(base)), selves), columns]
     carried, carried_new, moves = _carry(base, kept, new)
     report = MergeReport(
         base=len(kept),
-        replaced=int(known.isin(old).sum()),
-        added=int((~known.isin(old)).sum()),
+        replaced=int(replaced.sum()),
+        added=int((~replaced).sum()),
         repriced=int((np.abs(carried) > REPRICED).sum()),
         moves=moves,
     )
@@ -171,7 +173,7 @@ def _carry(
         fresh[late] = Trend(pairs).until_now(new.loc[late, RECEIVED].to_numpy())
         largest = _largest(carried[rows], field.level)
         if abs(largest) > REPORTED:
-            senders = int(group[SENDER].nunique())
+            senders = _supporters(group, largest)
             change = float(np.exp(largest))
             moves.append(Move(name=str(name), change=change, pairs=len(group), senders=senders))
     return carried, fresh, tuple(moves)
@@ -183,11 +185,19 @@ def _largest(carried: Vector, level: float) -> float:
     return float(max([level, *ends], key=abs))
 
 
+def _supporters(pairs: pd.DataFrame, move: float) -> int:
+    """Return how many senders saw at least half of a move, a logarithm, by their latest prices."""
+    each = pairs.assign(**{SENDER: pairs[SENDER].str.split(TOGETHER)}).explode(SENDER)
+    groups = each.sort_values(RECEIVED, kind="stable").groupby(SENDER)["ratio"]
+    seen = groups.agg(lambda ratio: np.log(ratio.tail(1 + len(ratio) // 4)).median())
+    return int((seen / move >= 0.5).sum())
+
+
 def _pairs(base: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     """Return category, place, ratio of the prices, time and sender of rows that both have."""
-    both = new.merge(base[[*IDENTITY, TARGET]], on=[*IDENTITY], suffixes=("", "_before"))
+    both = new[new[BLOCK_GROUP] >= 0]
     sender = both.get(SENDER, "one")
-    ratio = both[TARGET] / both[f"{TARGET}_before"]
+    ratio = both[TARGET] / base[TARGET].to_numpy()[both[BLOCK_GROUP]]
     found = both[[*_PLACE, RECEIVED]].assign(category=both[CATEGORY], ratio=ratio)
     return found.assign(**{SENDER: sender})
 

@@ -27,7 +27,7 @@ _VERSION, _ROW, _RANDOM, _TAG = 3, 4, 7, 10
 """Bytes of an id, in this order."""
 
 _BYTES = _VERSION + _ROW + _RANDOM + _TAG
-_DRAWN = 512
+_DRAWN = 4096
 _REMEMBERED = 256
 """Pairs of caller and version whose half-made tag is kept."""
 
@@ -38,16 +38,19 @@ class PredictionIds:
     def __init__(self, keys: Sequence[bytes]) -> None:
         self.keys = tuple(keys)
         self._started = lru_cache(_REMEMBERED)(self._start)
+        self._begun = lru_cache(_REMEMBERED)(_begin)
         self._random, self._used = b"", 0
 
     def issue(self, caller: str, version: str, raw: Matrix) -> list[str]:
         """Return an id for each row, float64 (rows, 9), that a version priced for a caller."""
         mark, started = self._started(caller, version)
-        data, names = raw.tobytes(), []
+        data, names, begun = raw.tobytes(), [], started.copy
         width = raw.shape[1] * raw.itemsize
+        random, used = self._draw(len(raw) * _RANDOM), 0
         for start in range(0, len(data), width):
-            body = crc32(data[start : start + width]).to_bytes(_ROW) + self._draw()
-            tag = started.copy()
+            body = crc32(data[start : start + width]).to_bytes(_ROW) + random[used : used + _RANDOM]
+            used += _RANDOM
+            tag = begun()
             tag.update(body)
             names.append((mark + body + tag.digest()).hex())
         return names
@@ -61,27 +64,33 @@ class PredictionIds:
         if len(content) != _BYTES or len(name) != 2 * _BYTES:
             return False
         body, tag = content[:-_TAG], content[-_TAG:]
-        return any(compare_digest(_tag(key, caller, body).digest(), tag) for key in self.keys)
+        for key in self.keys:
+            found = self._begun(key, caller).copy()
+            found.update(body)
+            if compare_digest(found.digest(), tag):
+                return True
+        return False
 
     def _start(self, caller: str, version: str) -> tuple[bytes, blake2b]:
         mark = blake2b(version.encode(), digest_size=_VERSION).digest()
-        return mark, _tag(self.keys[0], caller, mark)
+        tag = self._begun(self.keys[0], caller).copy()
+        tag.update(mark)
+        return mark, tag
 
-    def _draw(self) -> bytes:
+    def _draw(self, size: int) -> bytes:
         """Return random bytes, drawn from the system many at a time.
 
         Two threads that draw at once may share some: that makes no id easier to guess.
         """
         used = self._used
-        if used + _RANDOM > len(self._random):
-            self._random, used = os.urandom(_RANDOM * _DRAWN), 0
-        self._used = used + _RANDOM
-        return self._random[used : used + _RANDOM]
+        if used + size > len(self._random):
+            self._random, used = os.urandom(max(size, _DRAWN)), 0
+        self._used = used + size
+        return self._random[used : used + size]
 
 
-def _tag(key: bytes, caller: str, body: bytes) -> blake2b:
-    """Return the tag of what is in an id before it; a digest has the same length for any caller."""
+def _begin(key: bytes, caller: str) -> blake2b:
+    """Return the tag before what it binds; a digest has the same length for any caller."""
     tag = blake2b(key=blake2b(key).digest(), digest_size=_TAG)
     tag.update(blake2b(caller.encode()).digest())
-    tag.update(body)
     return tag

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from housing_ml.data.block_groups import older_selves
 from housing_ml.data.contract import COLUMNS, TARGET, to_matrix
-from housing_ml.data.split import identity_hash, is_held_out
+from housing_ml.data.split import is_held_out
 from housing_ml.gate.records import OwnWorld
 from housing_ml.modelling.metrics import Bootstrap, paired_bootstrap
 
@@ -31,9 +32,11 @@ def undisputed(own: pd.DataFrame, holdout: pd.DataFrame, split: SplitConfig) -> 
         split: how they are.
     """
     rows = own[is_held_out(own, split.holdout_share, split.salt)]
-    today = dict(zip(identity_hash(holdout, salt=""), holdout[TARGET], strict=True))
-    now = rows["identity"].map(today).fillna(rows["actual"])
-    return rows[(now / rows["actual"] - 1).abs() <= DISPUTED]
+    selves = older_selves(rows, holdout)
+    now = rows["actual"].to_numpy().copy()
+    now[selves[selves >= 0]] = holdout[TARGET].to_numpy()[selves >= 0]
+    kept: pd.DataFrame = rows[(now / rows["actual"] - 1).abs() <= DISPUTED]
+    return kept
 
 
 def own_world(

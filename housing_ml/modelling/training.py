@@ -19,6 +19,7 @@ from housing_ml.fingerprint import feature_fingerprint
 from housing_ml.modelling.conformal import Calibration, calibrate
 from housing_ml.modelling.folds import make_folds, predict_fold, splitter
 from housing_ml.modelling.golden_rows import golden_rows, model_splits
+from housing_ml.modelling.known_places import by_place, is_known_out_of_fold
 from housing_ml.modelling.models import build_pipeline, predict_in_one_thread
 from housing_ml.modelling.onnx_export import to_onnx
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from housing_ml.config.modelling import TrainingConfig
     from housing_ml.data.world_record import HeldOut, World
     from housing_ml.modelling.folds import Fold, FoldPrediction
+    from housing_ml.records.evaluation import PlaceFigures
 
 _LIBRARIES = ("numpy", "pykdtree", "scipy", "scikit-learn", "onnx", "onnxruntime", "safetensors")
 
@@ -50,6 +52,8 @@ class TrainedModel(NamedTuple):
 
     pipeline: Pipeline
     bundle: Bundle
+    places: PlaceFigures
+    """Out of fold, on the training rows."""
 
 
 def train(  # noqa: PLR0913, PLR0917 - the choices of the stages before, each from its own
@@ -98,7 +102,9 @@ def train(  # noqa: PLR0913, PLR0917 - the choices of the stages before, each fr
     )
     reference = describe(raw, np.clip(out_of_fold, y.min(), y.max()), y)
     reference = msgspec.structs.replace(reference, source=source, held_out=held_out)
-    return TrainedModel(pipeline, _bundle(raw, pipeline, calibration, manifest, reference))
+    known = is_known_out_of_fold(raw, splitter(config.folds, config.seed).split(raw))
+    places = by_place(y, out_of_fold, known)
+    return TrainedModel(pipeline, _bundle(raw, pipeline, calibration, manifest, reference), places)
 
 
 def _out_of_fold(

@@ -43,6 +43,20 @@ class Reach(BaseModel):
     coverage: float = Field(ge=0, le=1, description="Share of prices inside their interval.")
 
 
+class PlaceSide(Record):
+    """Errors on one side."""
+
+    rows: int
+    metrics: Metrics | None = Field(description="None for fewer than two rows.")
+
+
+class PlaceFigures(Record):
+    """Errors at places that have others in training, and at places that have none."""
+
+    known: PlaceSide
+    new: PlaceSide
+
+
 class Evaluation(BaseModel):
     """The model's errors on the holdout, and how well its prediction intervals hold."""
 
@@ -84,6 +98,7 @@ class EvaluationResult(Record):
         ge=0, description="Largest relative difference between bundle and pipeline, all rows."
     )
     importances: tuple[Importance, ...] = Field(description="Of each input, the largest first.")
+    places: PlaceFigures
     predictions: DatasetRef = Field(description="Identity hash, actual and predicted price by row.")
 
     def __str__(self) -> str:

@@ -22,7 +22,16 @@ class SplitReport(Record):
 
     train_rows: int
     holdout_rows: int
+    known_places: int = Field(description="Held-out rows whose place has others in training.")
     strata: tuple[Stratum, ...] = Field(description="By income band and ocean proximity.")
+
+    @property
+    def measures(self) -> str:
+        """What a figure on the holdout is of."""
+        known, new = self.known_places, self.holdout_rows - self.known_places
+        if not known:
+            return "whole places are held out: what follows is of places that training has not seen"
+        return f"{known:,} of them at places that training knows too, {new:,} at others"
 
     @property
     def largest_difference(self) -> float:
@@ -36,6 +45,11 @@ class SplitResult(Record):
     train: DatasetRef
     holdout: DatasetRef
     report: SplitReport
+
+    @property
+    def sides(self) -> tuple[DatasetRef, DatasetRef]:
+        """Training and held-out rows."""
+        return self.train, self.holdout
 
     def __str__(self) -> str:
         """Say it for a person."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from housing_ml.records.base import Record, Told
+from housing_ml.records.evaluation import PlaceFigures
 from housing_ml.records.refs import ArtifactRef
 
 BLOCK_DEGREES = 0.25
@@ -28,6 +29,7 @@ class TrainingResult(Record):
     """The fitted model in its two forms."""
 
     bundle: BundleRef
+    places: PlaceFigures = Field(description="Out of fold, on the training rows.")
     pipeline: ArtifactRef = Field(description="The scikit-learn pipeline.")
     blocked_wmape: float | None = Field(
         default=None, description="wMAPE of the training rows where their block was left out."

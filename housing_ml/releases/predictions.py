@@ -11,7 +11,7 @@ import pandas as pd
 from housing_ml.bundle.manifest import BundleError
 from housing_ml.bundle.model import Bundle
 from housing_ml.bundle.reference import REFERENCE, read_reference
-from housing_ml.data.split import is_held_out
+from housing_ml.data.split import identity_hash, is_held_out
 from housing_ml.releases.channels import (
     fetch_bundle,
 )
@@ -54,14 +54,18 @@ def only_unseen(
 ) -> NDArray[np.float64]:
     """Return the prices (rows,) of a bundle, NaN for rows that it was trained on.
 
-    They are some of those held out today where the share or the salt of the split has changed. Of a
-    bundle that does not tell how its rows were split, none are left out.
+    They are some of those held out today where the split has changed. A bundle of before that does
+    not tell how its rows were split has seen all but those whose prices it published.
     """
     found = releases.read(f"bundles/{digest}/{REFERENCE}")
     held_out = read_reference(found.content).held_out if found else None
-    if held_out is None:
+    if held_out:
+        unseen = is_held_out(frame, held_out.share, held_out.salt, held_out.by)
+    elif (published := published_predictions(releases, digest)) is not None:
+        unseen = np.isin(identity_hash(frame, salt=""), published["identity"])
+    else:
         return prices
-    return np.where(is_held_out(frame, held_out.share, held_out.salt), prices, np.nan)
+    return np.where(unseen, prices, np.nan)
 
 
 def published_predictions(releases: ReleaseStorage, digest: str) -> pd.DataFrame | None:

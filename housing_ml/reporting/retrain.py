@@ -147,6 +147,31 @@ def equity_rows(evaluation: Evaluation) -> list[Row]:
     ]
 
 
+def place_rows(stages: Stages) -> list[Row]:
+    """Return the errors at places that training knows and at others, on the holdout and before."""
+    sides = {
+        "holdout": stages.evaluation.places,
+        "training rows, out of fold": stages.training.places,
+    }
+    return [
+        {
+            "of": f"{name}, {kind}",
+            "rows": f"{side.rows:,}",
+            **{
+                METRIC_TITLES[metric]: (
+                    amount(metric, getattr(side.metrics, metric)) if side.metrics else ""
+                )
+                for metric in ("wmape", "rmse")
+            },
+        }
+        for name, places in sides.items()
+        for kind, side in (
+            ("place has others in training", places.known),
+            ("place has none in training", places.new),
+        )
+    ]
+
+
 def gate_rows(decision: GateDecision) -> list[Row]:
     """Return the gate's checks with their verdicts and reasons."""
     return [
@@ -169,6 +194,7 @@ def comparisons(stages: Stages) -> dict[str, list[Row]]:
         "holdout": holdout_rows(stages.evaluation.evaluation, level),
         "equity": equity_rows(stages.evaluation.evaluation),
         "reach": reach_rows(stages.evaluation.evaluation, stages.training.blocked_wmape),
+        "places": place_rows(stages),
     }
 
 
@@ -183,7 +209,7 @@ def description(stages: Stages) -> str:
         (
             f"**Data**: {raw.data.rows:,} rows of {raw.source} ({quarantined:,} quarantined, "
             f"{raw.repeated_rows:,} repeated){learned}: {split.train_rows:,} for training, "
-            f"{split.holdout_rows:,} held out."
+            f"{split.holdout_rows:,} held out; {split.measures}."
         ),
         (
             f"**Imputer**: {stages.imputation.report.chosen}; "
@@ -195,6 +221,7 @@ def description(stages: Stages) -> str:
         tables["holdout"],
         tables["equity"],
         tables["reach"],
+        tables["places"],
     ]
     return paragraphs(parts)
 

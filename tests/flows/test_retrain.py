@@ -291,7 +291,7 @@ def test_prices_from_feedback_replace_those_of_the_source(
     moment, storage = datetime.now(UTC), open_releases(Settings())
     known = pd.read_csv(sample)
     others = housing_frame.drop(housing_frame.sample(2_000, random_state=7).index)
-    priced = pd.concat([known.head(30), others.head(20)])
+    priced = pd.concat([known.head(30), others.tail(20)])
     numbers = np.column_stack([to_matrix(priced), np.full((50, 3), 345_678.0)]).tobytes()
     ids = [f"prediction-{row}" for row in range(50)]
     entry = Entry(moment.timestamp(), "1", "champion", ids, numbers)

@@ -16,7 +16,7 @@ from housing_ml.data.contract import NUMERIC
 from housing_ml.data.split import split
 from housing_ml.modelling.metrics import METRIC_NAMES
 from housing_ml.modelling.training import train
-from housing_ml.records.evaluation import Evaluation, EvaluationResult
+from housing_ml.records.evaluation import Evaluation, EvaluationResult, PlaceFigures, PlaceSide
 from housing_ml.records.gate import GateDecision
 from housing_ml.records.metrics import Interval as Ends
 from housing_ml.records.metrics import Metrics
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
     from housing_ml.bundle.model import Bundle
     from housing_ml.settings import Settings
+
+
+PLACES = PlaceFigures(known=PlaceSide(rows=0, metrics=None), new=PlaceSide(rows=0, metrics=None))
 
 
 class Trained(NamedTuple):
@@ -78,9 +81,12 @@ def trained_version(
     )
     return Trained(
         RegisteredVersion(name="housing-price", version=version, run_id="r", bundle_digest=digest),
-        TrainingResult(bundle=bundle, pipeline=store.put_bytes(b"pipeline", ".skops")),
+        TrainingResult(
+            places=PLACES, bundle=bundle, pipeline=store.put_bytes(b"pipeline", ".skops")
+        ),
         EvaluationResult(
             evaluation=_evaluation(len(prices)),
+            places=PLACES,
             skew=0,
             predictions=store.put_frame(frame),
             importances=(),

@@ -22,7 +22,7 @@ from housing_ml.config.choices import FeatureParameters
 from housing_ml.config.data import SplitConfig
 from housing_ml.config.modelling import TrainingConfig
 from housing_ml.data.contract import COLUMNS, TARGET, to_matrix
-from housing_ml.data.split import identity_hash, split
+from housing_ml.data.split import identity_hash, is_held_out, split
 from housing_ml.modelling.training import train
 from housing_ml.releases.champion import promote_version
 from housing_ml.releases.channels import (
@@ -33,6 +33,7 @@ from housing_ml.releases.channels import (
 )
 from housing_ml.releases.predictions import (
     champion_prices,
+    only_unseen,
     predictions_name,
     published_predictions,
 )
@@ -113,7 +114,8 @@ def service(old_home: Path) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def candidate(housing_frame: pd.DataFrame) -> tuple[Bundle, pd.DataFrame]:
     """A bundle of this version, and its prices of the holdout that the old champion had too."""
-    training, holdout, _ = split(housing_frame, SplitConfig())
+    by_row = is_held_out(housing_frame, 0.2, "housing", "row")
+    training, holdout = housing_frame[~by_row], housing_frame[by_row]
     bundle = train(
         to_matrix(training[:3000]),
         training[TARGET].to_numpy()[:3000],
@@ -239,6 +241,17 @@ def test_a_roll_back_to_an_older_version_is_followed(
     until(lambda: ask(service, rows) == ("1", cents(rows)))
     events = json.loads(housing("history", "--json"))
     assert [event["kind"] for event in events] == ["promotion", "promotion", "rollback"]
+
+
+def test_an_older_champion_is_held_to_no_row_that_it_was_trained_on(
+    releases: LocalReleases, housing_frame: pd.DataFrame, champion: Release
+) -> None:
+    _, holdout, _ = split(housing_frame, SplitConfig())
+    found = only_unseen(holdout, np.ones(len(holdout)), champion.bundle, releases)
+
+    unseen = is_held_out(holdout, 0.2, "housing", "row")
+    np.testing.assert_array_equal(~np.isnan(found), unseen)
+    assert unseen.sum() > 700
 
 
 def test_a_new_candidate_is_compared_with_the_champion_of_an_older_version(

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from housing_ml.config.data import SplitConfig
 from housing_ml.data.contract import IDENTITY
-from housing_ml.data.split import identity_hash, split
+from housing_ml.data.split import identity_hash, is_held_out, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+HELD_OUT_BY_ROW = 4058
 HASH_OF_THE_FIRST_ROW = 14456512485495448655
 
 
@@ -30,7 +31,15 @@ def test_the_real_data_split_near_the_share_and_alike_in_every_stratum(
     assert len(train) + len(holdout) == len(housing_frame)
     assert identities(train).isdisjoint(identities(holdout))
     assert report.holdout_rows / len(housing_frame) == pytest.approx(0.2, abs=0.01)
-    assert report.largest_difference < 0.015
+    assert report.largest_difference < 0.02
+    assert report.known_places == 0
+
+
+def test_a_split_of_before_is_known_by_the_row(housing_frame: pd.DataFrame) -> None:
+    by_row = is_held_out(housing_frame, 0.2, "housing", "row")
+
+    assert by_row.sum() == HELD_OUT_BY_ROW
+    assert (by_row != is_held_out(housing_frame, 0.2, "housing")).any()
 
 
 @settings(max_examples=25, deadline=None)

@@ -6,14 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from housing_ml.data.contract import TARGET
+from housing_ml.data.contract import PLACE, TARGET
 from housing_ml.feedback.corroboration import ALONE, REVIEWER, SENDER, corroborate
+from housing_ml.feedback.labelled_rows import merge
 
 
 @pytest.fixture
 def base(housing_frame: pd.DataFrame) -> pd.DataFrame:
-    """Block groups of one category."""
-    return housing_frame[housing_frame["ocean_proximity"] == "INLAND"][:400]
+    """Block groups of one category, each alone at its place."""
+    inland = housing_frame[housing_frame["ocean_proximity"] == "INLAND"]
+    return inland.drop_duplicates([*PLACE])[:400]
 
 
 def said(rows: pd.DataFrame, sender: str, factor: float) -> pd.DataFrame:
@@ -73,3 +75,40 @@ def test_a_person_a_trusted_sender_and_a_service_without_keys_count_in_full(
 
     assert len(found.rows) == len(base)
     assert factors(base, found.rows) == pytest.approx(1.5)
+
+
+def test_one_sender_alone_changes_no_figures_and_of_several_the_least_change_holds(
+    base: pd.DataFrame,
+) -> None:
+    rich = base.assign(median_income=base["median_income"] * 1.1, total_bedrooms=np.nan)
+    alone = corroborate(base, said(rich, "mallory", 1.0)).rows
+    both = corroborate(base, pd.concat([said(base, "anna", 1.0), said(rich, "mallory", 1.0)])).rows
+    agreed = corroborate(base, pd.concat([said(rich, "anna", 1.0), said(rich, "bert", 1.0)])).rows
+
+    incomes = np.sort(base["median_income"])
+    assert np.sort(alone["median_income"]) == pytest.approx(incomes)
+    assert alone["total_bedrooms"].isna().sum() == base["total_bedrooms"].isna().sum()
+    assert np.sort(both["median_income"]) == pytest.approx(incomes)
+    assert np.sort(agreed["median_income"]) == pytest.approx(1.1 * incomes)
+
+
+def test_one_price_of_another_sender_opens_no_door(base: pd.DataFrame) -> None:
+    lucky = said(base[:1], "anna", 1.5)
+    found = corroborate(base, pd.concat([lucky, said(base[1:], "mallory", 1.5)])).rows
+
+    both = found.merge(base, on=[*PLACE])
+    moves = np.sort(both[f"{TARGET}_x"] / both[f"{TARGET}_y"])
+    assert moves[-2] < 1.07
+
+
+def test_a_move_has_as_many_senders_as_saw_it_though_they_priced_the_same(
+    base: pd.DataFrame,
+) -> None:
+    anna, bert = said(base, "anna", 1.2), said(base, "bert", 1.2)
+    still = said(base[:30], "carl", 1.0)
+
+    for new, senders in (([anna], 1), ([anna, bert], 2), ([anna, bert, still], 2)):
+        rows = corroborate(base, pd.concat(new), trusted=("anna",) if senders == 1 else ()).rows
+        (move,) = merge(base, rows)[1].moves
+        assert move.senders == senders
+        assert move.change == pytest.approx(1.2, abs=0.02)

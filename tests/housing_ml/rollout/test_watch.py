@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -77,6 +78,20 @@ def test_worse_feedback_aborts_unless_it_is_one_callers_and_none_is_no_obstacle(
     assert "error on feedback" in decision.reasons[0]
     honest = seen + known("bert", 60, 0.0) + known("carl", 60, 0.0)
     assert watch(honest + known("mallory", 200, 0.9), POLICY, 1).action != "abort"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"failed": 8}, {"slow": 8}, {"log_ratio": 8 * math.log(2)}, {"known": 8, "error": 8 * 0.9}],
+    ids=["failures", "slow requests", "prices", "feedback"],
+)
+def test_a_caller_with_a_fiftieth_of_the_requests_aborts_nothing(fault: dict[str, Any]) -> None:
+    traffic = Traffic(1).until(20_000) + known("bert", 60, 0.0) + known("carl", 60, 0.0)
+    cluster = Cluster(**{"requests": 8, "priced": 8, **fault})
+    mallory = Observation(pairs={"mallory": {f"{name:x}": cluster for name in range(5)}})
+
+    assert watch(traffic, POLICY, 1).action == "promote"
+    assert watch(traffic + mallory, POLICY, 1).action != "abort"
 
 
 @pytest.mark.parametrize("batches", [False, True])
