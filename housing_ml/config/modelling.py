@@ -52,7 +52,7 @@ DEFAULT_CANDIDATES = (
     Candidate(model="random_forest"),
     Candidate(model="extra_trees"),
     Candidate(model="gradient_boosting"),
-    Candidate(model="histogram_gradient_boosting", grid={"max_leaf_nodes": (31, 48)}),
+    Candidate(model="histogram_gradient_boosting"),
 )
 
 

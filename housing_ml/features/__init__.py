@@ -1,7 +1,9 @@
 """The feature matrix, computed with numpy and pykdtree for one row or a million.
 
 `HousingFeatures` is a scikit-learn transformer that does not import scikit-learn. Its fitted state
-is plain arrays: the imputer, the clusters' centres, and the training rows with their prices.
+is plain arrays: the imputer, the clusters' centres, a regression of price on kind, and the training
+rows with their prices. A state that knows nothing of kinds is that of version 0.1, and has no
+columns of `alike`: its model goes on with those that it was fitted on.
 
 `fit_transform(X, y)` differs from `fit(X, y).transform(X)` by design: it leaves each row's own
 price out of its neighbour statistics, so that training sees them as any later row will.
@@ -25,6 +27,8 @@ from housing_ml.data.contract import (
     RawData,
     to_matrix,
 )
+from housing_ml.features.alike import CROWD, Alike
+from housing_ml.features.alike import NAMES as ALIKE_NAMES
 from housing_ml.features.geography import (
     Floats,
     fit_clusters,
@@ -32,15 +36,24 @@ from housing_ml.features.geography import (
     location_names,
     plane,
 )
-from housing_ml.features.imputation import Imputer, ImputerState, fit_median, state_from_arrays
+from housing_ml.features.imputation import Imputer, fit_median, state_from_arrays
+from housing_ml.features.neighbours import COUNT, Neighbours
 from housing_ml.features.neighbours import NAMES as NEIGHBOUR_NAMES
-from housing_ml.features.neighbours import Neighbours
+from housing_ml.features.raw_rows import (
+    LOGS,
+    attributes_of,
+    filled_rows,
+    logs_of,
+    training_rows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
     from sklearn.utils import Tags
+
+    from housing_ml.features.kind import LeftOut
 
 RATIOS = (
     ("total_rooms", "households"),
@@ -49,7 +62,6 @@ RATIOS = (
     ("total_bedrooms", "total_rooms"),
     ("total_rooms", "population"),
 )
-LOGS = ("total_rooms", "total_bedrooms", "population", "households", "median_income")
 
 _GROUPS = {
     "longitude": "location",
@@ -62,11 +74,9 @@ _GROUPS = {
     "median_income": "income",
 }
 
-_AGE = COLUMNS.index("housing_median_age")
 _CODE = COLUMNS.index(CATEGORY)
 _NUMERATORS = [COLUMNS.index(name) for name, _ in RATIOS]
 _DENOMINATORS = [COLUMNS.index(name) for _, name in RATIOS]
-_LOGS = [COLUMNS.index(name) for name in LOGS]
 _CATEGORY_CODES = np.arange(len(CATEGORIES), dtype=np.float64)
 
 
@@ -92,29 +102,37 @@ class HousingFeatures:
         Raises:
             ValueError: when `y` is missing, does not match or is not finite, or rows are too few.
         """
-        raw, prices = _training_rows(X, y)
+        raw, prices = training_rows(X, y)
         self._fit(raw, prices)
         return self
 
     def fit_transform(self, X: RawData, y: Any) -> Floats:
         """Fit, and return the rows' features with each row's own price left out."""
-        raw, prices = _training_rows(X, y)
-        order, filled = self._fit(raw, prices)
+        raw, prices = training_rows(X, y)
+        order, filled, left_out = self._fit(raw, prices)
         columns = np.empty((len(raw), len(self.get_feature_names_out())))
-        columns[order] = self._columns(filled, self.neighbours_.leave_one_out())
+        columns[order] = self._columns(filled, left_out)
         return columns
 
-    def _fit(self, raw: Matrix, prices: Floats) -> tuple[NDArray[np.intp], Matrix]:
-        """Fit on the rows in a canonical order; return that order and the filled rows in it."""
+    def _fit(self, raw: Matrix, prices: Floats) -> tuple[NDArray[np.intp], Matrix, LeftOut]:
+        """Fit on the rows in a canonical order.
+
+        Returns:
+            That order; and in it the filled rows, and what leaves each out of the price of kinds.
+        """
         order = np.lexsort((prices, *raw.T))
         raw = raw[order]
         self.imputer_ = self.imputer(raw)
-        filled = _filled(self.imputer_, raw)
+        filled = filled_rows(self.imputer_, raw)
         places = plane(filled[:, :2])
         self.centres_ = fit_clusters(places, self.clusters, self.random_state)
-        self.neighbours_ = Neighbours.fit(places, _attributes(filled, _logs(filled)), prices[order])
+        logs = logs_of(filled)
+        attributes = attributes_of(filled, logs)
+        self.neighbours_ = Neighbours.fit(places, attributes, prices[order])
+        alike, left_out = Alike.fit(filled, logs, attributes, prices[order])
+        self.alike_: Alike | None = alike
         self.n_features_in_ = len(COLUMNS)
-        return order, filled
+        return order, filled, left_out
 
     def transform(self, X: RawData) -> Floats:
         """Return float64 (n, f), the neighbour statistics taken over all training rows.
@@ -122,13 +140,11 @@ class HousingFeatures:
         Raises:
             ValueError: when a value other than the bedrooms is missing or infinite.
         """
-        return self._columns(_filled(self.imputer_, to_matrix(X)))
+        return self._columns(filled_rows(self.imputer_, to_matrix(X)))
 
-    def _columns(self, filled: Matrix, neighbours: Floats | None = None) -> Floats:
-        logs = _logs(filled)
+    def _columns(self, filled: Matrix, left_out: LeftOut | None = None) -> Floats:
+        logs = logs_of(filled)
         place = plane(filled[:, :2])
-        if neighbours is None:
-            neighbours = self.neighbours_.statistics(place, _attributes(filled, logs))
         return np.concatenate(
             [
                 filled[:, :_CODE],
@@ -136,29 +152,54 @@ class HousingFeatures:
                 logs,
                 filled[:, _CODE:] == _CATEGORY_CODES,
                 *location_features(place, self.centres_),
-                neighbours,
+                *self._nearby(filled, logs, place, left_out),
             ],
             axis=1,
         )
 
+    def _nearby(
+        self, filled: Matrix, logs: Floats, place: Floats, left_out: LeftOut | None
+    ) -> list[Floats]:
+        """Return the statistics of training rows near the rows, or near themselves."""
+        attributes = attributes_of(filled, logs)
+        count = COUNT if self.alike_ is None else CROWD
+        nearest = (
+            self.neighbours_.nearest(place, count)
+            if left_out is None
+            else self.neighbours_.others(count)
+        )
+        neighbours = self.neighbours_.statistics(nearest, attributes)
+        if self.alike_ is None:
+            return [neighbours]
+        if left_out is not None:
+            return [neighbours, self.alike_.leave_one_out(*nearest, left_out)]
+        return [neighbours, self.alike_.statistics(*nearest, filled, logs, attributes)]
+
     def get_feature_names_out(self, input_features: object = None) -> NDArray[Any]:  # noqa: ARG002
         """Return the names of the columns, an object array (f,); `input_features` is not used."""
-        names = [name for _, names in _blocks(len(self.centres_)) for name in names]
+        names = [name for _, names in self._blocks() for name in names]
         return np.array(names, dtype=object)
 
     def groups(self) -> dict[str, tuple[int, ...]]:
         """Return the column numbers of each group of features; every column is in one group."""
         groups: dict[str, tuple[int, ...]] = {}
         column = 0
-        for group, names in _blocks(len(self.centres_)):
+        for group, names in self._blocks():
             groups[group] = (*groups.get(group, ()), *range(column, column + len(names)))
             column += len(names)
         return groups
 
+    def _blocks(self) -> list[tuple[str, Sequence[str]]]:
+        """Return the columns' groups and names in the order of `_columns`."""
+        alike: Sequence[str] = () if self.alike_ is None else ALIKE_NAMES
+        return [*_blocks(len(self.centres_)), ("neighbours", alike)]
+
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the fitted state as arrays by name, for `from_arrays`."""
+        alike = {} if self.alike_ is None else self.alike_.to_arrays()
         return {
             "centres": self.centres_,
+            **_prefixed("alike.", alike),
             **_prefixed("imputer.", self.imputer_.to_arrays()),
             **_prefixed("neighbours.", self.neighbours_.to_arrays()),
         }
@@ -174,6 +215,8 @@ class HousingFeatures:
         self.centres_ = arrays["centres"]
         self.imputer_ = state_from_arrays(_part("imputer.", arrays))
         self.neighbours_ = Neighbours.from_arrays(_part("neighbours.", arrays))
+        alike = _part("alike.", arrays)
+        self.alike_ = Alike.from_arrays(alike) if alike else None
         self.n_features_in_ = len(COLUMNS)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -227,48 +270,8 @@ class HousingFeatures:
         )
 
 
-def _training_rows(X: RawData, y: Any) -> tuple[Matrix, Floats]:
-    if y is None:
-        raise ValueError(
-            "HousingFeatures requires y to be passed, but the target y is None: "
-            "the neighbour statistics are averages of prices"
-        )
-    raw = to_matrix(X)
-    prices = np.asarray(y, dtype=np.float64)
-    if prices.shape != (len(raw),):
-        raise ValueError(f"y has shape {prices.shape}, but X has {len(raw)} rows")
-    if not np.isfinite(prices).all():
-        raise ValueError("y contains NaN or infinity: leave out the rows without a price")
-    if len(raw) < 2:
-        raise ValueError(f"n_samples = {len(raw)}, but a row without neighbours has no features")
-    return raw, prices
-
-
-def _filled(imputer: ImputerState, raw: Matrix) -> Matrix:
-    filled = imputer.fill(raw)
-    if not np.isfinite(filled).all():
-        column = COLUMNS[int(np.flatnonzero(~np.isfinite(filled).all(axis=0))[0])]
-        raise ValueError(f"{column} contains NaN or infinity: only total_bedrooms may be missing")
-    return filled
-
-
-def _logs(filled: Matrix) -> Floats:
-    return np.log(filled.take(_LOGS, axis=1))
-
-
-def _attributes(filled: Matrix, logs: Floats) -> Floats:
-    """Return what makes neighbours alike, (4, n); the columns of `logs` are those of `LOGS`."""
-    rooms, _, population, households, income = logs.T
-    attributes = np.empty((4, len(filled)))  # np.stack takes 5 microseconds more
-    attributes[0] = income
-    attributes[1] = filled[:, _AGE]
-    attributes[2] = rooms - households
-    attributes[3] = population - households
-    return attributes
-
-
 def _blocks(clusters: int) -> list[tuple[str, Sequence[str]]]:
-    """Return the columns' groups and names in the order of `HousingFeatures._columns`."""
+    """Return groups and names of the columns that every version has."""
     return [
         *((_GROUPS[name], [name]) for name in NUMERIC),
         *((_GROUPS[name], [f"{name}_per_{other}"]) for name, other in RATIOS),

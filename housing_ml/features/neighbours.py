@@ -10,7 +10,7 @@ contiguous values, and its small product of matrices has the same shape among an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -52,6 +52,13 @@ NAMES = (
 )
 
 
+class Nearest(NamedTuple):
+    """Distances in kilometres and numbers of training rows, (n, k) each, the nearest first."""
+
+    distance: Floats
+    number: NDArray[np.integer[Any]]
+
+
 class Neighbours:
     """Training rows with their prices, ready to be asked for a place's neighbours.
 
@@ -79,27 +86,26 @@ class Neighbours:
         residual = prices - powers @ coefficients
         return cls(np.ascontiguousarray(places), np.vstack([prices, residual, attributes]))
 
-    def statistics(self, places: Floats, attributes: Floats) -> Floats:
-        """Return float64 (n, 16), the columns of `NAMES`, over all training rows."""
-        return self._statistics(*self._tree.query(places, self._count), attributes)
+    def nearest(self, places: Floats, count: int) -> Nearest:
+        """Return the training rows that lie nearest to places (n, 2)."""
+        return Nearest(*self._tree.query(places, min(count, len(self.places) - 1)))
 
-    def leave_one_out(self) -> Floats:
-        """Return the statistics of the training rows themselves, each without its own price.
+    def others(self, count: int) -> Nearest:
+        """Return what lies nearest to the training rows themselves: other rows.
 
         A row is left out by its number, not by its distance: many rows share one place.
         """
-        distance, index = self._tree.query(self.places, self._count + 1)
-        others = index != np.arange(len(index))[:, np.newaxis]
+        count = min(count, len(self.places) - 1)
+        distance, number = self._tree.query(self.places, count + 1)
+        others = number != np.arange(len(number))[:, np.newaxis]
         others[others.all(axis=1), -1] = False
-        shape = (len(index), self._count)
-        return self._statistics(
-            distance[others].reshape(shape), index[others].reshape(shape), self.values[2:]
-        )
+        shape = (len(number), count)
+        return Nearest(distance[others].reshape(shape), number[others].reshape(shape))
 
-    def _statistics(
-        self, distance: Floats, index: NDArray[np.integer[Any]], attributes: Floats
-    ) -> Floats:
-        values = self._scaled.take(index, axis=1)
+    def statistics(self, nearest: Nearest, attributes: Floats) -> Floats:
+        """Return float64 (n, 16), the columns of `NAMES`, over the nearest training rows."""
+        distance, number = nearest.distance[:, : self._count], nearest.number[:, : self._count]
+        values = self._scaled.take(number, axis=1)
         values[3:] -= (attributes * _ALIKENESS)[:, :, np.newaxis]
         weights = self._weights(distance, values[3:])
         statistics = np.empty((len(distance), len(NAMES)))

@@ -58,8 +58,8 @@ DEFAULTS: dict[ModelName, Parameters] = {
     },
     "histogram_gradient_boosting": {
         "loss": "squared_error",
-        "max_iter": 100,
-        "learning_rate": 0.1,
+        "max_iter": 500,
+        "learning_rate": 0.035,
         "max_leaf_nodes": 48,
         "min_samples_leaf": 8,
         "l2_regularization": 10.0,

@@ -11,7 +11,7 @@ from litestar import Request, Response, Router, get
 
 from housing_ml.data.contract import COLUMNS
 from housing_ml.features.geography import KILOMETRES_PER_DEGREE, Floats
-from housing_ml.features.neighbours import COUNT, NAMES
+from housing_ml.features.neighbours import COUNT
 from housing_ml.releases.holdout_errors import HoldoutErrors, errors_name
 from housing_ml.storage.errors import ReleaseError
 from serve.api.access import caller
@@ -72,8 +72,7 @@ def places(bundle: Bundle) -> Places:
     count = len(neighbours.places)
     rows = np.linspace(0, count - 1, min(count, MAX_PLACES)).astype(np.intp)
     degrees, attributes = neighbours.places[rows] / KILOMETRES_PER_DEGREE, neighbours.values[2:6]
-    statistics = neighbours.statistics(neighbours.places[rows], attributes[:, rows])
-    reach = statistics[:, NAMES.index("distance_to_last_neighbour")]
+    reach = neighbours.nearest(neighbours.places[rows], COUNT).distance[:, -1]
     crowd = min(COUNT, count) / (np.pi * np.maximum(reach, _NEAREST) ** 2)
     _, lower, upper = bundle.predict_matrix(_typical(degrees, attributes[:, rows]))
     income, age, rooms_per_household, persons_per_household = attributes[:, rows]

@@ -29,7 +29,12 @@ LEARNER: dict[str, Any] = {
     "features": {"cluster_candidates": [0], "folds": 2},
     "selection": {
         "folds": 2,
-        "candidates": [{"model": "histogram_gradient_boosting", "grid": {"max_iter": [60]}}],
+        "candidates": [
+            {
+                "model": "histogram_gradient_boosting",
+                "grid": {"max_iter": [60], "learning_rate": [0.1]},
+            }
+        ],
     },
     "sweep": {"trials": 0},
     "training": {"folds": 2},

@@ -65,7 +65,10 @@ SMALL: dict[str, Any] = {
         "folds": 2,
         "candidates": [
             {"model": "ridge"},
-            {"model": "histogram_gradient_boosting", "grid": {"max_iter": [30]}},
+            {
+                "model": "histogram_gradient_boosting",
+                "grid": {"max_iter": [30], "learning_rate": [0.1]},
+            },
         ],
     },
     "sweep": {"trials": 2, "folds": 2},

@@ -24,7 +24,10 @@ QUICK = RetrainConfig(
     selection={
         "candidates": [
             {"model": "ridge"},
-            {"model": "histogram_gradient_boosting", "grid": {"max_iter": [30]}},
+            {
+                "model": "histogram_gradient_boosting",
+                "grid": {"max_iter": [30], "learning_rate": [0.1]},
+            },
         ],
         "folds": 2,
     },

@@ -27,7 +27,12 @@ LEARNER: dict[str, Any] = {
     "features": {"cluster_candidates": [0], "folds": 2},
     "selection": {
         "folds": 2,
-        "candidates": [{"model": "histogram_gradient_boosting", "grid": {"max_iter": [80]}}],
+        "candidates": [
+            {
+                "model": "histogram_gradient_boosting",
+                "grid": {"max_iter": [80], "learning_rate": [0.1]},
+            }
+        ],
     },
     "sweep": {"driver": "optuna", "trials": 1, "folds": 2},
     "training": {"folds": 2},

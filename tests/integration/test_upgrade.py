@@ -121,7 +121,7 @@ def candidate(housing_frame: pd.DataFrame) -> tuple[Bundle, pd.DataFrame]:
         training[TARGET].to_numpy()[:3000],
         FeatureParameters(imputer="median", clusters=0),
         "histogram_gradient_boosting",
-        {"max_iter": 30},
+        {"max_iter": 30, "learning_rate": 0.1},
         TrainingConfig(folds=2),
         Provenance(data_digest="d" * 64, rows=3000, synthetic=False),
     ).bundle

@@ -37,7 +37,7 @@ def bundle(housing_frame: pd.DataFrame) -> Bundle:
         rows[TARGET].to_numpy(),
         FeatureParameters(imputer="median", clusters=0),
         "histogram_gradient_boosting",
-        {"max_iter": 10},
+        {"max_iter": 10, "learning_rate": 0.1},
         TrainingConfig(folds=2),
         Provenance(data_digest="0" * 64, rows=len(rows), synthetic=False),
     ).bundle

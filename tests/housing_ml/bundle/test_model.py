@@ -42,7 +42,7 @@ def bundle(housing_frame: pd.DataFrame) -> Bundle:
         rows[TARGET].to_numpy(),
         FeatureParameters(imputer="median", clusters=5),
         "histogram_gradient_boosting",
-        {"max_iter": 40},
+        {"max_iter": 40, "learning_rate": 0.1},
         TrainingConfig(folds=3),
         Provenance(data_digest="d" * 64, rows=1500, synthetic=False),
     ).bundle

@@ -89,9 +89,51 @@ def test_a_row_never_sees_its_own_price(rows: Rows) -> None:
 
     # residuals hold a regression of price on income over all rows, which one price moves a little
     names = HousingFeatures(clusters=4).fit(raw, prices).get_feature_names_out()
-    own = [index for index, name in enumerate(names) if "residual" not in name]
+    kinds = [index for index, name in enumerate(names) if "kind" in name]
+    own = [i for i, name in enumerate(names) if "residual" not in name and i not in kinds]
     np.testing.assert_array_equal(after[17, own], before[17, own])
+    # the regression of price on kind is exactly that of the other rows, but for rounding
+    np.testing.assert_allclose(after[17, kinds], before[17, kinds], rtol=1e-9)
     assert (after != before).any()
+
+
+def test_what_a_row_sees_of_kinds_is_a_regression_on_the_other_rows(rows: Rows) -> None:
+    raw, prices = rows[0][:200], rows[1][:200]
+    features = HousingFeatures(clusters=0)
+    known = features.fit_transform(raw, prices)
+    kinds = [i for i, name in enumerate(features.get_feature_names_out()) if "kind" in name]
+
+    for row in (0, 7, 199):
+        others = np.delete(np.arange(200), row)
+        without = HousingFeatures(clusters=0).fit(raw[others], prices[others])
+        # a penalty on standardised terms moves a little with the rows that standardise them
+        expected = without.transform(raw[[row]])[0, kinds]
+        np.testing.assert_allclose(known[row, kinds], expected, rtol=0.02, atol=1_000)
+
+
+def test_no_single_feature_predicts_a_permuted_price(rows: Rows) -> None:
+    raw, prices = rows
+    shuffled = np.random.default_rng(7).permutation(prices)
+    features = HousingFeatures(clusters=0)
+
+    columns = features.fit_transform(raw, shuffled)
+
+    near = list(features.groups()["neighbours"])
+    correlations = np.corrcoef(columns[:, near].T, shuffled)[-1, :-1]
+    assert np.abs(correlations).max() < 0.15
+
+
+def test_the_state_of_version_0_1_has_the_columns_of_version_0_1(
+    rows: Rows, fitted: HousingFeatures
+) -> None:
+    old = {n: array for n, array in fitted.to_arrays().items() if not n.startswith("alike.")}
+
+    restored = HousingFeatures.from_arrays(old)
+
+    columns = restored.transform(rows[0])
+    names = restored.get_feature_names_out().tolist()
+    assert names == fitted.get_feature_names_out().tolist()[: len(names)]
+    np.testing.assert_array_equal(columns, fitted.transform(rows[0])[:, : len(names)])
 
 
 def test_a_permuted_price_cannot_be_predicted_through_the_whole_pipeline(rows: Rows) -> None:
@@ -100,7 +142,7 @@ def test_a_permuted_price_cannot_be_predicted_through_the_whole_pipeline(rows: R
     pipeline = build_pipeline(
         FeatureParameters(imputer="median", clusters=5),
         "histogram_gradient_boosting",
-        {"max_iter": 30, "max_leaf_nodes": 8},
+        {"max_iter": 30, "learning_rate": 0.1, "max_leaf_nodes": 8},
         seed=1,
     )
 

@@ -41,7 +41,7 @@ def bundle(rows: pd.DataFrame) -> Bundle:
         seen[TARGET].to_numpy(),
         FeatureParameters(imputer="median", clusters=5),
         "histogram_gradient_boosting",
-        {"max_iter": 40},
+        {"max_iter": 40, "learning_rate": 0.1},
         TrainingConfig(folds=2),
         Provenance(data_digest="d" * 64, rows=1500, synthetic=False),
     ).bundle

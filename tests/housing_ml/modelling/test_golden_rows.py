@@ -38,7 +38,7 @@ def bundle(housing_frame: pd.DataFrame, raw: Matrix) -> Bundle:
         housing_frame.sample(1500, random_state=0)[TARGET].to_numpy(),
         FeatureParameters(imputer="forest", clusters=3),
         "histogram_gradient_boosting",
-        {"max_iter": 30},
+        {"max_iter": 30, "learning_rate": 0.1},
         TrainingConfig(folds=2),
         Provenance(data_digest="d" * 64, rows=len(raw), synthetic=False),
     ).bundle
