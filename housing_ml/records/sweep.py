@@ -33,8 +33,18 @@ class SweepResult(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     model: ModelName
-    best_parameters: Parameters
-    best_wmape: float | None = Field(description="Cross-validated; none when nothing was tried.")
+    best_parameters: Parameters = Field(
+        description="Of the best trial; the parameters to beat where it gained no more than chance."
+    )
+    best_wmape: float | None = Field(
+        description="Theirs, cross-validated; none when nothing was tried."
+    )
+    gain: float | None = Field(
+        default=None, description="wMAPE of the parameters to beat less that of the best trial."
+    )
+    gain_error: float | None = Field(
+        default=None, description="Standard error of the gain, paired over the folds."
+    )
     trials: tuple[Trial, ...] = Field(description="In the order of their numbers.")
     resumed: int = Field(ge=0, description="Trials that were in the study before.")
     driver: Literal["optuna", "wandb"] = Field(
@@ -43,6 +53,12 @@ class SweepResult(BaseModel):
     study: str = Field(default="", description="Its name in the sweeps' database.")
     url: str = Field(default="", description="The sweep's page in W&B, where W&B drives it.")
     stopped: str = Field(default="", description="Why no further trial was started.")
+
+    def gained(self) -> str:
+        """Say what the search gained over the parameters to beat, in points of wMAPE."""
+        if self.gain is None or self.gain_error is None:
+            return "the search gained nothing"
+        return f"the search gained {100 * self.gain:.2f} +- {100 * self.gain_error:.2f} points"
 
 
 class SweepOutcome(Record):
@@ -53,7 +69,8 @@ class SweepOutcome(Record):
     def __str__(self) -> str:
         """Say it for a person."""
         return (
-            f"{len(self.result.trials)} trials, best CV wMAPE {self.result.best_wmape:.2%}"
+            f"{len(self.result.trials)} trials, CV wMAPE {self.result.best_wmape:.2%}: "
+            f"{self.result.gained()}"
             if self.result.best_wmape
             else "no trials"
         )

@@ -275,7 +275,8 @@ def _sweep_line(sweep: SweepResult) -> str:
     finished = sum(trial.state == "complete" for trial in sweep.trials)
     return (
         f"**Sweep**: {len(sweep.trials)} trials ({finished} complete), "
-        f"best CV wMAPE {sweep.best_wmape:.2%} with {parameters_text(sweep.best_parameters)}."
+        f"CV wMAPE {sweep.best_wmape:.2%} with {parameters_text(sweep.best_parameters)}; "
+        f"{sweep.gained()}."
     )
 
 

@@ -26,6 +26,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from housing_ml.formats import Format, Stamp
+from housing_ml.modelling.sweep.choice import choose
 from housing_ml.modelling.sweep.trials import SweepError
 from housing_ml.records.sweep import SweepResult, Trial
 
@@ -174,7 +175,7 @@ def add(study: optuna.Study, objective: Objective, record: Trial) -> int:
 def sweep_result(
     study: optuna.Study, objective: Objective, resumed: int, stopped: str, best: str = ""
 ) -> SweepResult:
-    """Return all trials and the best one.
+    """Return all trials and the one that wins.
 
     Args:
         study: what was searched.
@@ -190,12 +191,13 @@ def sweep_result(
     complete = [trial for trial in trials if trial.wmape is not None]
     if not complete:
         raise SweepError(f"all {len(trials)} trials failed; the first one: {trials[0].reason}")
-    named = [trial for trial in complete if best and trial.run == best]
-    winner = named[0] if named else min(complete, key=attrgetter("wmape"))
+    chosen = choose(complete, objective.start, best)
     return SweepResult(
         model=objective.model,
-        best_parameters=winner.parameters,
-        best_wmape=winner.wmape,
+        best_parameters=chosen.winner.parameters,
+        best_wmape=chosen.winner.wmape,
+        gain=chosen.gain,
+        gain_error=chosen.error,
         trials=tuple(trials),
         resumed=resumed,
         study=study.study_name,
