@@ -75,8 +75,8 @@ class Settings(StorageSettings):
     )
     signing_key: SecretStr | None = Field(
         default=None,
-        description="Private Ed25519 key in base64 that signs published bundles. "
-        "Empty: they are not signed.",
+        description="Private Ed25519 key in base64 that signs published bundles, and the channels "
+        "when they move. Empty: they are not signed.",
     )
 
     @property

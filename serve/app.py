@@ -8,12 +8,14 @@ import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.plugins.core import MsgspecDIPlugin
 
+from housing_ml.releases.signed import SignedReleases
 from housing_ml.storage.errors import ReleaseError
 from serve import logs
 from serve.api import openapi
@@ -43,6 +45,7 @@ from serve.routes import (
     rollback,
     webhook,
 )
+from serve.schemas import Dependency
 from serve.settings import Settings, from_environment
 from serve.sources.circuit_breaker import CircuitBreaker
 from serve.sources.id_keys import IdKeys
@@ -55,12 +58,18 @@ if TYPE_CHECKING:
     from litestar.plugins import PluginProtocol
     from litestar.types import Receive, Scope, Send
 
-    from serve.schemas import Dependency
 
 _SWITCH_SECONDS = 0.0001
 """A thread that moves the log or loads a model lets a request go on after this time at the latest.
 
 Python's own 5 milliseconds are ten times what a request takes."""
+
+
+_UNVERIFIED = (
+    "no HOUSING_SERVE_PUBLIC_KEYS: whoever can write the release storage chooses what is served"
+)
+
+logger = structlog.get_logger(__name__)
 
 
 class Service(Litestar):
@@ -112,6 +121,9 @@ class _Parts:
             self.metrics,
             settings,
         )
+        self.unverified = settings.environment == "production" and not settings.public_keys
+        if self.unverified:
+            logger.warning("signatures_not_asked_for", detail=_UNVERIFIED)
         self.ids = IdKeys(settings.feedback_keys, storage)
         self.inbox = Inbox(self.storage, self.ids, settings.feedback_per_day)
         self.predictor = Predictor(self.store, self.probations, self.log, self.metrics, self.ids)
@@ -127,6 +139,8 @@ class _Parts:
             found["prediction log"] = self.log.dependency()
         if self.limit:
             found["rate limit"] = self.limit.dependency()
+        if self.unverified:
+            found["signatures"] = Dependency("degraded", _UNVERIFIED)
         return found
 
     @asynccontextmanager
@@ -192,7 +206,9 @@ def _routers(parts: _Parts, settings: Settings, keys: ApiKeys) -> list[Any]:
     ]
     operators = ApiKeys(settings.operator_keys)
     if operators:
-        routers.append(rollback.router(parts.storage, parts.store, parts.metrics, operators))
+        key = settings.signing_key
+        releases = SignedReleases(parts.storage, key) if key else parts.storage
+        routers.append(rollback.router(releases, parts.store, parts.metrics, operators))
     if settings.webhook_secret:
         routers.append(webhook.router(parts.store, settings.webhook_secret))
     return routers

@@ -124,7 +124,7 @@ class RollbackRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str | None,
         Meta(
             description="Version, or start of the bundle's digest. Null: what the champion took "
-            "the place of; sent twice, it goes back by two releases."
+            "the place of; sent twice without an Idempotency-Key, it goes back by two releases."
         ),
     ] = None
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PREFIX = "HOUSING_SERVE_"
 _SHARED = {
+    "signing_key": "HOUSING_SIGNING_KEY",
     "require_same_code": "HOUSING_REQUIRE_SAME_CODE",
     "registry_token": "MLFLOW_TRACKING_TOKEN",
     "registry_user": "MLFLOW_TRACKING_USERNAME",
@@ -71,7 +72,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `HOUSING_REQUIRE_SAME_CODE`, unless set."""
     public_keys: list[str] = []
-    """Public Ed25519 keys in base64; with any, only bundles that one of them signed are served."""
+    """Public Ed25519 keys in base64; with any, only what one of them signed is served. While a key
+    is replaced, the service knows both."""
+    signing_key: str | None = None
+    """Private Ed25519 key in base64, with which a roll back over the API signs the channels.
+
+    `HOUSING_SIGNING_KEY`, unless set."""
     webhook_secret: str | None = None
     """Shared with MLflow's webhook (or another sender) that announces a promotion."""
 

@@ -51,7 +51,16 @@ def sign(digest: str, private: str) -> str:
     Raises:
         SignatureError: when the key is none.
     """
-    return _text(_private(private).sign(_PURPOSE + digest.encode()))
+    return sign_message(_PURPOSE + digest.encode(), private)
+
+
+def sign_message(message: bytes, private: str) -> str:
+    """Return the signature of a message, which begins with its purpose.
+
+    Raises:
+        SignatureError: when the key is none.
+    """
+    return _text(_private(private).sign(message))
 
 
 def verify(digest: str, signature: str | None, keys: Sequence[str]) -> None:
@@ -60,23 +69,33 @@ def verify(digest: str, signature: str | None, keys: Sequence[str]) -> None:
     Raises:
         SignatureError: when there is no signature, or none of the keys made it.
     """
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
     if signature is None:
         raise SignatureError(
             f"bundle {digest[:12]} is not signed: publish it with HOUSING_SIGNING_KEY set"
         )
+    if not verify_message(_PURPOSE + digest.encode(), signature, keys):
+        raise SignatureError(
+            f"bundle {digest[:12]}: none of the {len(keys)} known keys made its signature"
+        )
+
+
+def verify_message(message: bytes, signature: str, keys: Sequence[str]) -> bool:
+    """Return whether one of the public keys made the signature.
+
+    Raises:
+        SignatureError: when the signature or a key is none.
+    """
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     for key in keys:
+        known = Ed25519PublicKey.from_public_bytes(_bytes(key, "public key"))
         try:
-            known = Ed25519PublicKey.from_public_bytes(_bytes(key, "public key"))
-            known.verify(_bytes(signature, "signature"), _PURPOSE + digest.encode())
+            known.verify(_bytes(signature, "signature"), message)
         except InvalidSignature:
             continue
-        return
-    raise SignatureError(
-        f"bundle {digest[:12]}: none of the {len(keys)} known keys made its signature"
-    )
+        return True
+    return False
 
 
 def _private(text: str) -> Ed25519PrivateKey:

@@ -28,6 +28,7 @@ from housing_ml.bundle.manifest import (
     sha256,
 )
 from housing_ml.releases.records import Channels, Event, Release, decode, now
+from housing_ml.releases.signed import SignedReleases
 from housing_ml.storage.errors import ConflictError, ReleaseError
 from housing_ml.storage.locate import storage_place
 from housing_ml.storage.versioned import LocalReleases, ReleaseStorage
@@ -42,9 +43,15 @@ CHANNELS = "channels.json"
 
 
 def open_releases(settings: Settings) -> ReleaseStorage:
-    """Return the releases where the settings say: in a bucket, or in the home folder."""
-    place = storage_place(settings)
-    return LocalReleases(place / "releases") if isinstance(place, Path) else place.below("releases")
+    """Return the releases where the settings say: in a bucket, or in the home folder.
+
+    Channels that are moved there are signed, where the settings have a key.
+    """
+    place, key = storage_place(settings), settings.signing_key
+    found = (
+        LocalReleases(place / "releases") if isinstance(place, Path) else place.below("releases")
+    )
+    return SignedReleases(found, key.get_secret_value()) if key else found
 
 
 def publish_bundle(storage: ReleaseStorage, digest: str, files: Mapping[str, bytes]) -> None:
@@ -130,6 +137,7 @@ def move_channels(
 
     Raises:
         ConflictError: when the document is not of the generation that the caller has seen.
+        ReleaseError: when it is signed, and `storage` has no key to sign the next.
     """
     current, generation = read_channels(storage)
     if generation != if_generation:
@@ -142,6 +150,10 @@ def move_channels(
         withdrawn=dict(current.withdrawn if withdrawn is None else withdrawn),
         event=event,
     )
+    if isinstance(storage, SignedReleases):
+        moved = storage.signed(moved)
+    elif current.signature is not None:
+        raise ReleaseError("the channels are signed: set HOUSING_SIGNING_KEY to move them")
     content = msgspec.json.format(msgspec.json.encode(moved, order="deterministic"), indent=2)
     storage.write(CHANNELS, content, if_generation=if_generation)
     _settle(storage, moved)
@@ -178,8 +190,13 @@ def settle(storage: ReleaseStorage) -> None:
 
 def history(storage: ReleaseStorage) -> list[Event]:
     """Return all events, the oldest first."""
+    return recent_history(storage)
+
+
+def recent_history(storage: ReleaseStorage, most: int = 0) -> list[Event]:
+    """Return the latest events, the oldest first: at most so many from the history, 0 for all."""
     channels, _ = read_channels(storage)
-    found = ((name, storage.read(name)) for name in storage.names("history"))
+    found = ((name, storage.read(name)) for name in storage.names("history")[-most:])
     events = [decode(name, item.content, Event) for name, item in found if item]
     last = channels.event
     return [*events, last] if last and last not in events else events

@@ -126,6 +126,8 @@ class Channels(msgspec.Struct, frozen=True, kw_only=True):
     """Why bundles were rolled back, by digest: they are not promoted again by themselves."""
     event: Event | None = None
     """What made the document as it is; it comes here first, and then into the history."""
+    signature: str | None = None
+    """Ed25519 over sequence, channels, versions and bundles; none where no key is configured."""
 
 
 def now() -> str:

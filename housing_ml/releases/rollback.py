@@ -16,31 +16,54 @@ from housing_ml.releases.channels import (
     find_release,
     move_channels,
     read_channels,
+    read_release,
+    recent_history,
 )
 from housing_ml.releases.records import event, now
-from housing_ml.storage.errors import ReleaseError
+from housing_ml.storage.errors import ConflictError, ReleaseError
 
 if TYPE_CHECKING:
     from housing_ml.releases.records import Channels, Release
     from housing_ml.storage.versioned import ReleaseStorage
 
 
-def roll_back(storage: ReleaseStorage, to: str | None = None, *, why: str, by: str) -> Release:
+_KEY = "idempotency_key"
+_RECENT = 10
+"""So many of the latest decisions are searched for one that is asked for again."""
+
+
+def roll_back(
+    storage: ReleaseStorage, to: str | None = None, *, why: str, by: str, key: str | None = None
+) -> Release:
     """Put an older release back into service, and return it.
 
     A canary ends too: after a roll back every request gets the same answer. Done twice, it goes
-    back by two releases.
+    back by two releases, unless both have the same `key`.
 
     Args:
         storage: where the releases are.
         to: version or start of the digest; empty: what the champion took the place of.
         why: for the history.
         by: who asks for it.
+        key: names this wish; one that was fulfilled before is not fulfilled twice.
 
     Raises:
         ReleaseError: when there is nothing to go back to, or its bundle is damaged.
         ConflictError: when someone else moved the channels meanwhile.
     """
+    if key is None:
+        return _roll_back(storage, to, why, by, {})
+    try:
+        return _done(storage, key, by) or _roll_back(storage, to, why, by, {_KEY: key})
+    except ConflictError:
+        if done := _done(storage, key, by):
+            return done
+        raise
+
+
+def _roll_back(
+    storage: ReleaseStorage, to: str | None, why: str, by: str, evidence: dict[str, str]
+) -> Release:
     channels, generation = read_channels(storage)
     champion = channels.channels.get("champion")
     if champion is None:
@@ -62,11 +85,23 @@ def roll_back(storage: ReleaseStorage, to: str | None = None, *, why: str, by: s
             restored,
             why=why,
             by=by,
-            evidence={"from_version": champion.version, "from_bundle": champion.bundle},
+            evidence={
+                "from_version": champion.version,
+                "from_bundle": champion.bundle,
+                **evidence,
+            },
         ),
         withdrawn={**_others(channels.withdrawn, restored.bundle), champion.bundle: why},
     )
     return restored
+
+
+def _done(storage: ReleaseStorage, key: str, by: str) -> Release | None:
+    """Return the release that an earlier wish of this key put back into service."""
+    for found in recent_history(storage, _RECENT):
+        if found.kind == "rollback" and found.by == by and found.evidence.get(_KEY) == key:
+            return read_release(storage, found.version, found.bundle)
+    return None
 
 
 def _target(

@@ -38,6 +38,9 @@ from serve.rollout import canary
 
 PATH = "/docs"
 KEY_SCHEME = "ApiKey"
+LONGEST_KEY = 200
+"""Characters of an Idempotency-Key."""
+
 _PAGES = Path(__file__).parents[1] / "pages"
 _ASSETS = {"docs.css": MediaType.CSS, "docs.js": "text/javascript"}
 _BODY_FAULTS = (
@@ -95,6 +98,7 @@ class _FeedbackOperation(Operation):
 class _RollbackOperation(Operation):
     def __post_init__(self) -> None:
         self.request_body = _json_body("RollbackRequest")
+        self.parameters = [_idempotency_key()]
 
 
 PREDICTION_OPERATION: type[Operation] = _PredictionOperation
@@ -133,6 +137,17 @@ def _routing_key() -> Parameter:
         "share of the keys is answered by the canary, always the same keys; `channel` and "
         "`model_version` say who answered. Without it each request is on its own, by its "
         "X-Request-ID. It is neither logged nor kept.",
+    )
+
+
+def _idempotency_key() -> Parameter:
+    return Parameter(
+        name="Idempotency-Key",
+        param_in="header",
+        required=False,
+        schema=Schema(type=OpenAPIType.STRING, max_length=LONGEST_KEY),
+        description="Names this roll back: sent again with the same key, after a time-out say, it "
+        "is answered as before and done once.",
     )
 
 

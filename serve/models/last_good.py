@@ -10,7 +10,7 @@ import msgspec
 
 from housing_ml.bundle.manifest import BundleError
 from housing_ml.bundle.model import Bundle, load_bundle
-from housing_ml.releases.records import Release, decode
+from housing_ml.releases.records import Channels, Release, decode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,10 +25,11 @@ class LastGood:
     def __init__(self, folder: Path, channel: str, *, same_code: bool = False) -> None:
         self._bundles = folder / "last-good" / channel
         self._pointer = self._bundles / "release.json"
+        self._document = self._bundles / "channels.json"
         self._same_code = same_code
 
-    def save(self, bundle: Bundle, release: Release) -> None:
-        """Keep this bundle and forget the others.
+    def save(self, bundle: Bundle, release: Release, document: Channels) -> None:
+        """Keep this bundle, and the channels that name it, and forget the others.
 
         Raises:
             BundleError, OSError: when it cannot be written; what was there stays.
@@ -40,14 +41,13 @@ class LastGood:
             except BundleError:
                 if not _is_saved(bundle, target):  # else another worker was quicker
                     raise
-        new = self._pointer.with_suffix(f".{os.getpid()}")
-        new.write_bytes(msgspec.json.encode(release))
-        new.replace(self._pointer)
+        _replace(self._document, msgspec.json.encode(document))
+        _replace(self._pointer, msgspec.json.encode(release))
         for other in self._bundles.iterdir():
             if other.is_dir() and other != target:
                 shutil.rmtree(other, ignore_errors=True)
 
-    def load(self) -> tuple[Bundle, Release] | None:
+    def load(self) -> tuple[Bundle, Release, Channels | None] | None:
         """Return what was kept, verified anew; None when nothing was.
 
         Raises:
@@ -61,7 +61,18 @@ class LastGood:
         bundle = load_bundle(self._bundles / release.bundle, same_code=self._same_code)
         if bundle.digest != release.bundle:
             raise BundleError(f"the last good bundle is not {release.bundle}")
-        return bundle, release
+        return bundle, release, self._channels()
+
+    def _channels(self) -> Channels | None:
+        if not self._document.exists():
+            return None
+        return decode(str(self._document), self._document.read_bytes(), Channels)
+
+
+def _replace(file: Path, content: bytes) -> None:
+    new = file.with_suffix(f".{os.getpid()}")
+    new.write_bytes(content)
+    new.replace(file)
 
 
 def _is_saved(bundle: Bundle, folder: Path) -> bool:

@@ -11,11 +11,12 @@ import msgspec
 from housing_ml.bundle.manifest import BundleError
 from housing_ml.bundle.model import Bundle
 from housing_ml.bundle.signing import verify
-from housing_ml.releases.records import Release
+from housing_ml.releases.records import Channels, Release
+from housing_ml.releases.signed import check_channels
 from serve.schemas import ModelResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 _REJECTED_SECONDS = (5.0, 60.0)
 """A rejected release is tried again after the first pause, which doubles up to the second."""
@@ -105,8 +106,20 @@ def proven(files: dict[str, bytes], release: Release, *, same_code: bool = False
     return bundle
 
 
-def check_signature(release: Release, keys: Iterable[str]) -> None:
-    """Raise BundleError when there are keys and none of them signed the release."""
-    known = list(keys)
-    if known:
-        verify(release.bundle, release.signature, known)
+def check_signature(
+    release: Release, channel: str, document: Channels | None, keys: Sequence[str]
+) -> None:
+    """Check that whoever has a private key put the release into the channel.
+
+    The signature of the channels says so. Where they have none, since they were written before
+    channels were signed, or come from MLflow, that of the bundle has to do.
+
+    Raises:
+        BundleError: when there are keys and none of them signed either.
+    """
+    if not keys:
+        return
+    if document and document.signature and document.channels.get(channel) == release:
+        check_channels(document, keys)
+    else:
+        verify(release.bundle, release.signature, keys)

@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from housing_ml.bundle.manifest import BundleError
+from housing_ml.releases.records import Channels
 from housing_ml.storage.errors import ReleaseError
 from serve.models import memory
 from serve.models.loaded_model import LoadedModel, Rejected, check_signature, proven
@@ -86,6 +87,7 @@ class ModelStore:
         self._keys = settings.public_keys
         self._same_code = settings.require_same_code
         self._source = source
+        self._document = Channels()
         self._last_good = last_good
         self._metrics = metrics
         self._poll_seconds = settings.poll_seconds
@@ -154,7 +156,8 @@ class ModelStore:
     def _look(self) -> None:
         failed_before = self._breaker.last_error is not None
         try:
-            self._renew(self._ask(self._source.latest, _LATEST_SECONDS).channels)
+            self._document = self._ask(self._source.latest, _LATEST_SECONDS)
+            self._renew(self._document.channels)
         except CircuitOpenError:
             return
         except Exception as error:  # noqa: BLE001 - a source may fail in any way
@@ -193,7 +196,7 @@ class ModelStore:
     def _try(self, channel: str, release: Release, at_hand: Bundle | None) -> None:
         started = time.perf_counter()
         try:
-            check_signature(release, self._keys)
+            check_signature(release, channel, self._document, self._keys)
             bundle = at_hand or self._fetch(release)
         except (BundleError, ReleaseError) as error:
             self._rejected[channel].add(release, str(error))
@@ -222,7 +225,7 @@ class ModelStore:
 
     def _keep(self, model: LoadedModel) -> None:
         try:
-            self._last_good.save(model.bundle, model.release)
+            self._last_good.save(model.bundle, model.release, self._document)
         except (BundleError, OSError) as error:
             logger.warning("last_good_not_saved", version=model.version, error=str(error))
 
@@ -230,13 +233,13 @@ class ModelStore:
         try:
             found = self._last_good.load()
             if found:
-                check_signature(found[1], self._keys)
+                check_signature(found[1], self._channel, found[2], self._keys)
         except (BundleError, ReleaseError, OSError, msgspec.MsgspecError) as error:
             logger.error("last_good_unusable", error=str(error))  # noqa: TRY400 - the error says all
             return
         if found and self.current is None:
             source = "last good bundle on this machine"
-            self._swap(LoadedModel.now(*found, self._channel, source))
+            self._swap(LoadedModel.now(*found[:2], self._channel, source))
             logger.warning("last_good_answers", version=found[1].version)
 
     def _swap(self, model: LoadedModel) -> None:

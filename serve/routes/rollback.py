@@ -45,10 +45,14 @@ def router(
 
         A canary ends too. The release that goes is withdrawn: no retrain promotes it again by
         itself. MLflow's aliases follow with `housing release sync`, or with the next promotion.
+        With an `Idempotency-Key`, one that is sent again is answered as before and done once.
         """
         asked = bodies.read(request, body)
-        by = access.owner(request)
-        found = await asyncio.to_thread(_roll_back, storage, asked, by)
+        by, key = access.owner(request), request.headers.get("idempotency-key") or None
+        if key and len(key) > openapi.LONGEST_KEY:
+            detail = f"An Idempotency-Key has at most {openapi.LONGEST_KEY} characters."
+            raise ProblemError(HTTPStatus.BAD_REQUEST, detail)
+        found = await asyncio.to_thread(_roll_back, storage, asked, by, key)
         store.wake()
         logger.warning("rolled_back", to=found.version, by=by)
         return RollbackResponse(found.version, found.bundle, by, found.promoted_at)
@@ -65,9 +69,11 @@ def router(
     )
 
 
-def _roll_back(storage: ReleaseStorage, asked: RollbackRequest, by: str) -> Release:
+def _roll_back(
+    storage: ReleaseStorage, asked: RollbackRequest, by: str, key: str | None
+) -> Release:
     try:
-        return roll_back(storage, asked.to, why=asked.why, by=by)
+        return roll_back(storage, asked.to, why=asked.why, by=by, key=key)
     except ReleaseError as error:
         raise ProblemError(HTTPStatus.CONFLICT, f"Not rolled back: {error}.") from error
     except Exception as error:  # each storage has errors of its own

@@ -11,6 +11,7 @@ from housing_ml.releases.channels import fetch_bundle, read_channels
 from housing_ml.storage.errors import ReleaseError
 from housing_ml.storage.versioned import LocalReleases, ReleaseStorage, Versioned
 from serve.sources.deadline import Deadline
+from serve.sources.seen import SeenChannels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,13 +45,19 @@ class ReleaseChannels:
 
     name = "release storage"
 
-    def __init__(self, storage: ReleaseStorage) -> None:
+    def __init__(self, storage: ReleaseStorage, seen: SeenChannels) -> None:
         self._storage = storage
+        self._seen = seen
 
     @stamina.retry(on=(OSError, ReleaseError), attempts=2, wait_initial=0.1)
     def latest(self) -> Channels:
-        """Return the release that each channel serves now."""
-        channels, _ = read_channels(self._storage)
+        """Return the release that each channel serves now.
+
+        Raises:
+            ReleaseError: when the document is damaged, or not to be believed.
+        """
+        channels, generation = read_channels(self._storage)
+        self._seen.check(channels, generation)
         return channels
 
     @stamina.retry(on=(OSError, ReleaseError), attempts=3, timeout=30.0, wait_initial=0.1)
@@ -106,4 +113,5 @@ def open_source(settings: Settings, storage: ReleaseStorage) -> Source:
         from serve.sources.registry import RegistryAlias, credentials  # noqa: PLC0415 - see above
 
         return RegistryAlias(settings.registry, settings.channel, credentials(settings))
-    return ReleaseChannels(storage)
+    file = settings.state / "channels-seen.json"
+    return ReleaseChannels(storage, SeenChannels(file, settings.releases, settings.public_keys))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,6 +84,30 @@ def test_a_roll_back_goes_back_by_one_and_again_by_another(place: Place) -> None
     assert place.versions() == {"champion": "1"}
     with pytest.raises(ReleaseError, match="no previous release"):
         roll_back(place.storage, why="lost", by=ME)
+
+
+def test_a_wish_of_one_key_is_fulfilled_once_whatever_came_between(place: Place) -> None:
+    assert roll_back(place.storage, why="slow", by=ME, key="night").version == "2"
+    assert roll_back(place.storage, why="slow", by=ME, key="night").version == "2"
+    place.promote("4")
+    assert roll_back(place.storage, why="slow", by=ME, key="night").version == "2"
+    assert place.versions()["champion"] == "4"
+
+    assert roll_back(place.storage, why="slow", by="ann", key="night").version == "2"
+    assert place.versions()["champion"] == "2"
+
+
+def test_two_at_once_of_one_key_go_back_by_one(place: Place) -> None:
+    start = Barrier(2)
+
+    def go_back() -> str:
+        start.wait()
+        return roll_back(place.storage, why="slow", by=ME, key="night").version
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = [pool.submit(go_back) for _ in range(2)]
+        assert [answer.result() for answer in answers] == ["2", "2"]
+    assert place.versions() == {"champion": "2", "previous": "1"}
 
 
 def test_a_roll_back_names_its_version_by_number_or_digest(place: Place) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from housing_ml.bundle.signing import new_key
 from housing_ml.releases.champion import promote_version
 from housing_ml.releases.channels import history, read_channels, record_release
+from housing_ml.releases.signed import SignedReleases
 from tests.serve.conftest import Home
 from tests.serve.conftest import Service as RunningService
 from tests.waiting import until
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
     from tests.serve.conftest import Models, Service
 
+PRIVATE, PUBLIC = new_key()
 OPERATOR, CALLER = "a-long-random-operator-key", "a-long-random-key"
 
 
@@ -78,6 +82,44 @@ def test_the_release_before_answers_at_once_and_the_history_says_who_and_why(
     assert event.reason == "prices are twice too high"
     assert list(read_channels(home.releases)[0].withdrawn.values()) == [event.reason]
     assert roll_back(service, why="again").status_code == 409
+
+
+@pytest.fixture
+def signed(tmp_path: Any, models: Models) -> Home:
+    """A home of three versions, whose channels are signed."""
+    found = Home(tmp_path)
+    found.releases = SignedReleases(found.releases, PRIVATE)  # type: ignore[assignment]
+    for version, model in (("1", models.first), ("2", models.second), ("3", models.first)):
+        bundle = model.bundle
+        record_release(found.releases, found.publish_files(bundle.files(), bundle.digest, version))
+        promote_version(found.releases, version, why="better", by="test")
+    return found
+
+
+def test_a_roll_back_that_lands_late_goes_back_once(signed: Home) -> None:
+    given = {"operator_keys": f"ann:{digest(OPERATOR)}", "public_keys": PUBLIC}
+    headers = {"X-API-Key": OPERATOR, "Idempotency-Key": "night-7"}
+    body = {"why": "prices are twice too high"}
+    with RunningService(signed.path, signing_key=PRIVATE, **given) as service:
+        with (signed.channels_file.parent / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the storage hangs for longer than the request
+            late = service.client.post("/api/v1/rollback", json=body, headers=headers)
+            assert late.status_code == 503
+        until(lambda: service.version() == "2")
+        again = service.client.post("/api/v1/rollback", json=body, headers=headers)
+        assert (again.status_code, again.json()["model_version"]) == (200, "2")
+        assert read_channels(signed.releases)[0].channels["champion"].version == "2"
+        headers["Idempotency-Key"] = "k" * 201
+        refused = service.client.post("/api/v1/rollback", json=body, headers=headers)
+        assert refused.status_code == 400
+
+
+def test_a_service_without_a_private_key_moves_no_signed_channels(signed: Home) -> None:
+    given = {"operator_keys": f"ann:{digest(OPERATOR)}", "public_keys": PUBLIC}
+    with RunningService(signed.path, **given) as service:
+        refused = roll_back(service, why="too high")
+    assert refused.status_code == 409
+    assert "HOUSING_SIGNING_KEY" in refused.json()["detail"]
 
 
 def test_without_operators_there_is_no_such_route(tmp_path: Any, models: Models) -> None:
