@@ -1,8 +1,9 @@
 """Access tokens for Google Cloud, found where Google's own libraries find them.
 
-The file that `GOOGLE_APPLICATION_CREDENTIALS` names (a service account's key, or a person's
-credentials as `gcloud auth application-default login` writes them), then gcloud's own such file,
-then the metadata server of the machine, as on Cloud Run.
+The file that `GOOGLE_APPLICATION_CREDENTIALS` names, then gcloud's own such file, then the metadata
+server of the machine, as on Cloud Run. A service account's key, a person's credentials and the
+metadata server are asked here in a request of one kind each; for a file of any other kind there is
+`serve.sources.federation`.
 """
 
 from __future__ import annotations
@@ -20,11 +21,16 @@ import msgspec
 from serve.sources.remote import UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _TOKEN_URL = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 _GCLOUD_FILE = ".config/gcloud/application_default_credentials.json"
+_FEDERATED = (
+    "external_account",
+    "external_account_authorized_user",
+    "impersonated_service_account",
+)
 _EARLY_SECONDS = 120.0
 """A token is renewed this long before it expires."""
 
@@ -44,20 +50,17 @@ class GoogleAuth(httpx.Auth):
         """Yield the requests to send, as httpx asks for them."""
         token, until = self._token
         if time.monotonic() >= until:
-            token = self._keep((yield _token_request()))
+            token = yield from self._renew()
         request.headers["Authorization"] = f"Bearer {token}"
         answer = yield request
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
-            token = self._keep((yield _token_request()))
+            token = yield from self._renew()
             request.headers["Authorization"] = f"Bearer {token}"
             yield request
 
-    def _keep(self, answer: httpx.Response) -> str:
-        if not answer.is_success:
-            raise UnreachableError(
-                f"Google gives no access token ({answer.status_code}): check the credentials"
-            )
-        given = msgspec.json.decode(answer.content, type=_Token)
+    def _renew(self) -> Generator[httpx.Request, httpx.Response, str]:
+        asked = _asked()
+        given = _given((yield asked)) if isinstance(asked, httpx.Request) else asked
         self._token = (given.access_token, time.monotonic() + given.expires_in - _EARLY_SECONDS)
         return given.access_token
 
@@ -73,19 +76,40 @@ def find_auth() -> GoogleAuth | None:
     return None if "STORAGE_EMULATOR_HOST" in os.environ and not named else GoogleAuth()
 
 
-def _token_request() -> httpx.Request:
+def _given(answer: httpx.Response) -> _Token:
+    if not answer.is_success:
+        raise UnreachableError(
+            f"Google gives no access token ({answer.status_code}): check the credentials"
+        )
+    return msgspec.json.decode(answer.content, type=_Token)
+
+
+def _asked() -> httpx.Request | _Token:
+    """Return the request for a token, or the token of credentials that take more than one."""
     named = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
     file = Path(named) if named else Path.home() / _GCLOUD_FILE
     if not named and not file.exists():
         return _machine_request()
-    kinds = {"service_account": _account_request, "authorized_user": _person_request}
+    kinds: dict[str, Callable[[dict[str, Any]], httpx.Request | _Token]] = {
+        "service_account": _account_request,
+        "authorized_user": _person_request,
+        **dict.fromkeys(_FEDERATED, _federated),
+    }
     try:
         document: dict[str, Any] = msgspec.json.decode(file.read_bytes())
         return kinds[document["type"]](document)
+    except UnreachableError:
+        raise
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise UnreachableError(
-            f"{file} holds no credentials of a service account or a person: {error!r}"
+            f"{file} holds no credentials of Google's ({', '.join(kinds)}): {error!r}"
         ) from error
+
+
+def _federated(document: dict[str, Any]) -> _Token:
+    from serve.sources import federation  # noqa: PLC0415 - for who has such credentials
+
+    return _Token(*federation.token(document, _SCOPE))
 
 
 def _machine_request() -> httpx.Request:

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-_TIMEOUT = httpx.Timeout(4.0, connect=2.0)  # seconds: between two bytes; to connect
+TIMEOUT = httpx.Timeout(4.0, connect=2.0)  # seconds: between two bytes; to connect
 _SHOWN = 200
 """Characters of an answer that an error repeats."""
 
@@ -26,7 +26,7 @@ class Remote:
     def __init__(self, name: str, base_url: str, auth: httpx.Auth | None = None) -> None:
         self.name = name
         self._client = httpx.Client(
-            base_url=base_url, auth=auth, timeout=_TIMEOUT, follow_redirects=True
+            base_url=base_url, auth=auth, timeout=TIMEOUT, follow_redirects=True
         )
 
     def ask(

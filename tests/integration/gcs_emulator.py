@@ -16,6 +16,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import ThreadingHTTPServer
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
@@ -51,6 +52,7 @@ class Emulator:
         self.faults: list[Fault] = []
         self.requests: list[str] = []
         self.tokens = 0
+        self.exchanged: list[str] = []
         self.url = ""
         create_bucket(BUCKET, self.storage)
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -138,6 +140,9 @@ class _Handler(RequestHandler):  # type: ignore[misc]  # the package has no type
         if self.path in _TOKENS:
             self._give_token()
             return
+        if self.path.endswith(":generateAccessToken"):
+            self._impersonate()
+            return
         kind = self.emulator.fault(f"{self.command} {self.path}")
         if kind == "reset":
             self._reset()
@@ -194,12 +199,28 @@ class _Handler(RequestHandler):  # type: ignore[misc]  # the package has no type
         return match is not None and int(match[1]) <= self.emulator.tokens
 
     def _give_token(self) -> None:
-        _read_raw_data(self)
+        """Answer as Google does a service account, a person, a machine or an exchange of tokens."""
+        self.emulator.exchanged.append(bytes(_read_raw_data(self)).decode())
         self.emulator.tokens += 1
         token = {
             "access_token": f"token-{self.emulator.tokens}",
+            "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
             "token_type": "Bearer",
             "expires_in": 3600,
+        }
+        self._send(200, json.dumps(token).encode())
+
+    def _impersonate(self) -> None:
+        """Answer as IAM does whoever may act as a service account."""
+        _read_raw_data(self)
+        if not self._is_authorized():
+            self._send(403, b"{}")
+            return
+        self.emulator.tokens += 1
+        until = datetime.now(UTC) + timedelta(hours=1)
+        token = {
+            "accessToken": f"token-{self.emulator.tokens}",
+            "expireTime": f"{until:%Y-%m-%dT%H:%M:%SZ}",
         }
         self._send(200, json.dumps(token).encode())
 

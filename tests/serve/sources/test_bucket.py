@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -98,6 +101,86 @@ def test_a_persons_credentials_and_the_machines_own_are_found(
     monkeypatch.setenv("GCE_METADATA_HOST", gcs.url.removeprefix("http://"))
     gcs.fail("unauthorized")
     bucket.write("by a machine", b"{}")
+
+
+def federated(gcs: Emulator, folder: Path) -> dict[str, Any]:
+    """Credentials of a workload whose own platform leaves it a token in a file."""
+    (folder / "subject").write_text("a token of another platform")
+    return {
+        "type": "external_account",
+        "audience": "//iam.googleapis.com/projects/1/locations/global/"
+        "workloadIdentityPools/p/providers/x",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": f"{gcs.url}/token",
+        "credential_source": {"file": str(folder / "subject")},
+    }
+
+
+def impersonating(gcs: Emulator) -> str:
+    return f"{gcs.url}/v1/projects/-/serviceAccounts/a@b.example:generateAccessToken"
+
+
+@pytest.mark.parametrize(
+    ("kind", "tokens"),
+    [("federated", 1), ("federated as an account", 2), ("an account as another", 2)],
+)
+def test_credentials_that_google_lends_are_taken(
+    bucket: HttpBucket,
+    gcs: Emulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    tokens: int,
+) -> None:
+    url = {"service_account_impersonation_url": impersonating(gcs)}
+    source = {"type": "impersonated_service_account", "source_credentials": gcs.service_account}
+    document = {
+        "federated": federated(gcs, tmp_path),
+        "federated as an account": federated(gcs, tmp_path) | url,
+        "an account as another": source | url,
+    }[kind]
+    name_credentials(tmp_path, monkeypatch, document)
+    before = gcs.tokens
+    for _ in range(3):
+        bucket.write("by another", b"{}")
+    assert gcs.tokens == before + tokens
+    if "federated" in kind:
+        assert "subject_token=a+token+of+another+platform" in gcs.exchanged[-1]
+
+
+def test_a_federation_that_gives_no_token_is_named(
+    bucket: HttpBucket, gcs: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = federated(gcs, tmp_path)
+    (tmp_path / "subject").unlink()
+    name_credentials(tmp_path, monkeypatch, document)
+    with pytest.raises(UnreachableError, match=r"subject' was not found"):
+        bucket.read("object")
+    name_credentials(tmp_path, monkeypatch, document | {"token_url": "http://127.0.0.1:9/token"})
+    (tmp_path / "subject").write_text("a token")
+    with pytest.raises(UnreachableError, match="gives no access token"):
+        bucket.read("object")
+
+
+def test_the_credentials_of_most_cost_no_library_of_googles(gcs: Emulator, tmp_path: Path) -> None:
+    (tmp_path / "credentials.json").write_text(json.dumps(gcs.service_account))
+    environment = {
+        "GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "credentials.json"),
+        "STORAGE_EMULATOR_HOST": gcs.url,
+    }
+    script = (
+        "import sys; from serve.sources.gcs import HttpBucket;"
+        "HttpBucket('gs://housing/cheap').write('object', b'content');"
+        "print('google.auth' in sys.modules)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == "False\n"
 
 
 @pytest.mark.parametrize(
