@@ -65,6 +65,8 @@ _SWITCH_SECONDS = 0.0001
 Python's own 5 milliseconds are ten times what a request takes."""
 
 
+_ON_DISK = ("prediction log", "rate limit", "last good bundle", "metrics")
+_DISK_SECONDS = 1.0
 _UNVERIFIED = (
     "no HOUSING_SERVE_PUBLIC_KEYS: whoever can write the release storage chooses what is served"
 )
@@ -139,6 +141,8 @@ class _Parts:
             found["prediction log"] = self.log.dependency()
         if self.limit:
             found["rate limit"] = self.limit.dependency()
+        if figures := self.metrics.dependency():
+            found["metrics"] = figures
         if self.unverified:
             found["signatures"] = Dependency("degraded", _UNVERIFIED)
         return found
@@ -154,8 +158,19 @@ class _Parts:
         gc.enable()
         sys.setswitchinterval(_SWITCH_SECONDS)
         async with self.connections.watched():
+            watch = asyncio.create_task(self._watch_disk())
             yield
+            watch.cancel()
         await asyncio.to_thread(self._stop)
+
+    async def _watch_disk(self) -> None:
+        """Show which parts cannot write their files."""
+        while True:
+            found = self.dependencies()
+            for part in _ON_DISK:
+                failing = part in found and found[part].state == "degraded"
+                self.metrics.disk.labels(part).set(failing)
+            await asyncio.sleep(_DISK_SECONDS)
 
     def _stop(self) -> None:
         self.ids.stop()

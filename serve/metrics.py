@@ -23,6 +23,8 @@ from prometheus_client import (
 )
 
 from housing_ml.data.contract import COLUMNS
+from serve import metric_files
+from serve.schemas import Dependency
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,6 +47,7 @@ _LATENCY_BUCKETS = (
     1.0,
     2.5,
 )
+_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _PRICES = np.array([round(10_000 * 1.25**step, -2) for step in range(22)])
 """Upper bounds of the bins of predicted prices, in dollars; each is a quarter above the last."""
 
@@ -56,6 +59,8 @@ class Metrics:
     """The service's figures, and how they are counted."""
 
     def __init__(self) -> None:
+        if _FOLDER in os.environ:
+            metric_files.allocate_first()
         self.registry = CollectorRegistry()
         self._observers: dict[tuple[str, int], Histogram] = {}
         self._counters: dict[tuple[str, str, int], Counter] = {}
@@ -95,6 +100,8 @@ class Metrics:
             "housing_source_open", about, ["source"], multiprocess_mode="livemax"
         )
 
+        about = "1 while a part cannot write its files."
+        self.disk = gauge("housing_disk_failing", about, ["part"], multiprocess_mode="livemax")
         about = "Predictions that the log does not hold."
         self.log_lost = counter("housing_predictions_not_logged", about, ["reason"])
         about = "Segments moved to storage."
@@ -148,9 +155,17 @@ class Metrics:
         for name, count in names.items():
             self.validation_errors.labels(name if name in COLUMNS else "body").inc(count)
 
+    def dependency(self) -> Dependency | None:
+        """Return how the workers' figures are; None when there is one worker."""
+        if _FOLDER not in os.environ:
+            return None
+        if error := metric_files.problem():
+            return Dependency("degraded", f"each worker shows its own: {error}")
+        return Dependency("ok", "all workers count together")
+
     def text(self) -> bytes:
-        """Return all figures in Prometheus' text format."""
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        """Return all figures in Prometheus' text format: a worker's own where they are not one."""
+        if _FOLDER not in os.environ or metric_files.problem():
             return generate_latest(self.registry)
         _forget_dead_workers()
         merged = CollectorRegistry()
@@ -159,7 +174,7 @@ class Metrics:
 
 
 def _forget_dead_workers() -> None:
-    for file in Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).glob("gauge_live*.db"):
+    for file in Path(os.environ[_FOLDER]).glob("gauge_live*.db"):
         pid = int(file.stem.rpartition("_")[2])
         if not Path("/proc", str(pid)).exists():
             multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]

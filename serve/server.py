@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from contextlib import suppress
+from pathlib import Path
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
@@ -32,10 +34,22 @@ def main(host: str | None = None, port: int | None = None, workers: int | None =
     if settings.workers == 1:
         _run(settings)
         return 0
-    with tempfile.TemporaryDirectory(prefix="housing-metrics-") as folder:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    folder = _metrics_folder(settings)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    try:
         _run(settings)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     return 0
+
+
+def _metrics_folder(settings: Settings) -> Path:
+    """Return where the workers share figures; on a full disk, a folder that they make later."""
+    try:
+        place = os.environ.get("TMPDIR", "/tmp")  # noqa: S108 - mkdtemp makes a folder of ours there
+        return Path(tempfile.mkdtemp(prefix="housing-metrics-", dir=place))
+    except OSError:
+        return settings.state / f"metrics-{os.getpid()}"
 
 
 def _run(settings: Settings) -> None:

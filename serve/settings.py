@@ -30,7 +30,7 @@ _SHARED = {
 _SHA256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 _Secret = Annotated[str, Meta(min_length=16)]
 _Count = Annotated[int, Meta(ge=1)]
-_OWN_PATHS = ("/api", "/assets", "/docs", "/health", "/metrics", "/operat", "/places")
+_OWN_PATHS = ("/api", "/assets", "/docs", "/health", "/metrics", "/operat", "/places", "/v2")
 _Positive = Annotated[float, Meta(gt=0)]
 
 

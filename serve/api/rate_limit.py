@@ -56,8 +56,7 @@ class RateLimit:
         Callers that were not known before share a slot by a chance of 1 in 4,096.
         """
         moment = time.time() if now is None else now
-        if self._error and time.monotonic() >= self._retry_at:
-            self._share()
+        self._try_again()
         slot = self._known.get(caller) or zlib.crc32(caller.encode()) % _SLOTS
         ahead = self._times[slot] - moment
         if not 0.0 < ahead <= self._burst:  # over, or left by a clock that was set back
@@ -70,6 +69,7 @@ class RateLimit:
 
     def dependency(self) -> Dependency:
         """Return how the limit is: degraded while each worker counts for itself."""
+        self._try_again()
         if self._error:
             return Dependency("degraded", f"each worker counts for itself: {self._error}")
         return Dependency("ok", "all workers count together")
@@ -79,9 +79,8 @@ class RateLimit:
         self._times.release()
         self._map.close()
 
-    def _share(self) -> None:
-        found = self._shared()
-        if found:
+    def _try_again(self) -> None:
+        if self._error and time.monotonic() >= self._retry_at and (found := self._shared()):
             self.close()
             self._map, self._times = found, memoryview(found).cast("d")
             logger.info("rate_limit_shared")

@@ -42,6 +42,7 @@ _LATEST_SECONDS = 5.0
 _FETCH_SECONDS = 60.0
 """A source that takes longer for one answer has failed."""
 
+_KEEP_AGAIN_SECONDS = 5.0
 _HELD_SECONDS = 2.0
 """After this time no request holds a model that was unloaded, and its memory can go."""
 
@@ -88,6 +89,8 @@ class ModelStore:
         self._same_code = settings.require_same_code
         self._source = source
         self._document = Channels()
+        self._unkept = ""
+        self._keep_again_at = 0.0
         self._last_good = last_good
         self._metrics = metrics
         self._poll_seconds = settings.poll_seconds
@@ -124,6 +127,8 @@ class ModelStore:
             self._source.name: self._breaker.dependency(),
             "model": self._state(self._channel) or Dependency("degraded", "nothing published"),
         }
+        if self._unkept:
+            found["last good bundle"] = Dependency("degraded", self._unkept)
         beside = {channel: self._state(channel) for channel in self._channels[1:]}
         return found | {channel: state for channel, state in beside.items() if state}
 
@@ -158,6 +163,8 @@ class ModelStore:
         try:
             self._document = self._ask(self._source.latest, _LATEST_SECONDS)
             self._renew(self._document.channels)
+            if self._unkept and self.current and time.monotonic() >= self._keep_again_at:
+                self._keep(self.current)
         except CircuitOpenError:
             return
         except Exception as error:  # noqa: BLE001 - a source may fail in any way
@@ -227,7 +234,14 @@ class ModelStore:
         try:
             self._last_good.save(model.bundle, model.release, self._document)
         except (BundleError, OSError) as error:
-            logger.warning("last_good_not_saved", version=model.version, error=str(error))
+            if not self._unkept:
+                logger.warning("last_good_not_saved", version=model.version, error=str(error))
+            self._unkept = str(error)
+            self._keep_again_at = time.monotonic() + _KEEP_AGAIN_SECONDS
+            return
+        if self._unkept:
+            logger.info("last_good_saved", version=model.version)
+        self._unkept = ""
 
     def _load_last_good(self) -> None:
         try:

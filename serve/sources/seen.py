@@ -47,6 +47,7 @@ class SeenChannels:
         self._file = file
         self._keys = keys
         self._newest = _remembered(file, place)
+        self._unkept = False
 
     def check(self, channels: Channels, generation: int) -> None:
         """Believe the channels, and remember them.
@@ -58,7 +59,7 @@ class SeenChannels:
         if reason:
             raise ReleaseError(reason)
         found = Seen(self._newest.place, channels.sequence, channels.signature is not None)
-        if generation and found != self._newest:
+        if generation and (found != self._newest or self._unkept):
             self._newest = found
             self._remember()
 
@@ -87,7 +88,11 @@ class SeenChannels:
         try:
             write_atomically(self._file, msgspec.json.encode(self._newest))
         except OSError as error:
-            logger.warning("channels_seen_not_kept", error=str(error))
+            if not self._unkept:
+                logger.warning("channels_seen_not_kept", error=str(error))
+            self._unkept = True
+            return
+        self._unkept = False
 
 
 def _remembered(file: Path, place: str) -> Seen:
