@@ -114,7 +114,7 @@ retrain: ## Run the retrain job on Cloud Run in REGION and wait for it
 
 lock: install ## Resolve the dependencies again, with hashes, for Python 3.11 to 3.13
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-		--no-emit-index-url --extra pipeline --extra dask --extra dev --output-file requirements.lock pyproject.toml
+		--no-emit-index-url --extra pipeline --extra dask --extra traces --extra dev --output-file requirements.lock pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --constraint requirements.lock --output-file requirements-serve.lock pyproject.toml
 

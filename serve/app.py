@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from litestar.plugins import PluginProtocol
     from litestar.types import Receive, Scope, Send
 
+    from serve.traces import Traces
+
 
 _SWITCH_SECONDS = 0.0001
 """A thread that moves the log or loads a model lets a request go on after this time at the latest.
@@ -116,6 +118,7 @@ class _Parts:
             else None
         )
         self.probations = Probations(storage, self.log.offer if self.log else None, self.metrics)
+        self.spans = _open_traces(settings)
         self.store = ModelStore(
             open_source(settings, storage),
             LastGood(settings.state, settings.channel, same_code=settings.require_same_code),
@@ -123,6 +126,7 @@ class _Parts:
             self.metrics,
             settings,
         )
+        self.store.spans = self.spans
         self.unverified = settings.environment == "production" and not settings.public_keys
         if self.unverified:
             logger.warning("signatures_not_asked_for", detail=_UNVERIFIED)
@@ -181,6 +185,8 @@ class _Parts:
             self.log.stop()
         if self.limit:
             self.limit.close()
+        if self.spans:
+            self.spans.close()
 
 
 def create_app(settings: Settings | None = None) -> Service:
@@ -205,6 +211,7 @@ def create_app(settings: Settings | None = None) -> Service:
         debug=False,
     )
     app.edge = Edge(app.inside, parts.metrics, parts.traffic, settings)
+    app.edge.spans = parts.spans
     app.connections = parts.connections
     return app
 
@@ -227,6 +234,20 @@ def _routers(parts: _Parts, settings: Settings, keys: ApiKeys) -> list[Any]:
     if settings.webhook_secret:
         routers.append(webhook.router(parts.store, settings.webhook_secret))
     return routers
+
+
+def _open_traces(settings: Settings) -> Traces | None:
+    """Return what records, where the settings have an endpoint and OpenTelemetry is installed."""
+    if not settings.otlp_endpoint:
+        return None
+    try:
+        from serve.telemetry import Telemetry  # noqa: PLC0415 - an extra, for who has an endpoint
+    except ImportError as error:
+        logger.warning(
+            "traces_not_sent", detail=f"{error}: install housing-ml with the extra `traces`"
+        )
+        return None
+    return Telemetry(settings.otlp_endpoint, settings.trace_share)
 
 
 def _cors(settings: Settings) -> CORSConfig | None:

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 PREFIX = "HOUSING_SERVE_"
 _SHARED = {
     "signing_key": "HOUSING_SIGNING_KEY",
+    "otlp_endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT",
     "require_same_code": "HOUSING_REQUIRE_SAME_CODE",
     "registry_token": "MLFLOW_TRACKING_TOKEN",
     "registry_user": "MLFLOW_TRACKING_USERNAME",
     "registry_password": "MLFLOW_TRACKING_PASSWORD",
 }
-"""Settings that have the pipeline's names too."""
+"""Settings that have a name of others too."""
 _SHA256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 _Secret = Annotated[str, Meta(min_length=16)]
 _Count = Annotated[int, Meta(ge=1)]
@@ -113,6 +114,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     root_path: Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""
     """Path below which a proxy shows the service, such as `/housing`; it may strip it or not.
     `X-Forwarded-Prefix` of a named proxy goes first."""
+
+    otlp_endpoint: str | None = None
+    """Collector of traces, such as `http://127.0.0.1:4318`; needs the extra `traces`.
+
+    `OTEL_EXPORTER_OTLP_ENDPOINT`, unless set."""
+    trace_share: Annotated[float, Meta(ge=0, le=1)] = 0.01
+    """Of the requests without a `traceparent`, how many are recorded; the others as their caller
+    says."""
 
     prediction_log: bool = True
     log_queue: _Count = 100_000

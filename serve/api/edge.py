@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, cast
 
 import structlog
 
+from serve import traces
 from serve.api import prefix
+from serve.api.problems import request_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,9 +25,11 @@ if TYPE_CHECKING:
 
     from serve.metrics import Metrics
     from serve.settings import Settings
+    from serve.traces import Traces
     from serve.traffic import Traffic
 
 _CLIENT_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_TOLD = frozenset({b"x-request-id", b"traceparent"})
 _SLOW_SECONDS = 0.25
 _API = "/api/"
 _HEADERS = [
@@ -44,10 +48,15 @@ class Edge:
     """Handles one exchange around `app`."""
 
     def __init__(
-        self, app: ASGIApp, metrics: Metrics, traffic: Traffic, settings: Settings
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        traffic: Traffic,
+        settings: Settings,
     ) -> None:
         self._app = app
         self._traffic = traffic
+        self.spans: Traces | None = None
         production = settings.environment == "production"
         self._metrics = metrics
         self._root_path = settings.root_path
@@ -64,8 +73,17 @@ class Edge:
             # routes answer it as they answer GET, and the server, which has its own scope, leaves
             # the body out
             scope = cast("HTTPScope", {**scope, "method": "GET"})
-        request_id = _clients_id(scope["headers"]) or self._new_id()
+        client_id, traceparent = _told(scope["headers"])
+        request_id = client_id or self._new_id()
         scope["state"]["request_id"] = request_id.decode()
+        parent = traces.read(traceparent) if traceparent else None
+        if parent:
+            scope["state"]["trace_id"] = parent.trace
+        recorder = self.spans.request(scope["method"], parent) if self.spans else None
+        if recorder:
+            traceparent = recorder.traceparent
+            scope["state"]["trace_id"] = traceparent[3:35].decode()
+            traces.recording.set(recorder)  # of this request's task alone
         if self._behind_proxy:
             prefix.find(scope, self._root_path)
         status = 0
@@ -75,6 +93,8 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 own = [*self._headers, (b"x-request-id", request_id)]
+                if parent or recorder:
+                    own.append((b"traceparent", traceparent or b""))
                 message["headers"] = [*message["headers"], *own]
             await send(message)
 
@@ -83,6 +103,8 @@ class Edge:
         finally:
             since = scope["state"].get("complete_at", started)  # waits for a client are its own
             self._record(scope, status, time.perf_counter() - since)
+            if recorder:
+                recorder.answered(scope.get("path_template", "unmatched"), status)
 
     def _new_id(self) -> bytes:
         """Return a process's random prefix and a number: unique, and no system call."""
@@ -103,7 +125,7 @@ class Edge:
             return
         log(
             "request",
-            request_id=scope["state"]["request_id"],
+            **request_names(scope),
             method=scope["method"],
             route=route,
             status=status,
@@ -111,8 +133,13 @@ class Edge:
         )
 
 
-def _clients_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+def _told(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes | None, bytes | None]:
+    """Return the client's id of the request, and its `traceparent`."""
+    request_id = traceparent = None
     for name, value in headers:
-        if name == b"x-request-id" and _CLIENT_ID.fullmatch(value):
-            return value
-    return None
+        if name in _TOLD:
+            if name == b"traceparent":
+                traceparent = value
+            elif _CLIENT_ID.fullmatch(value):
+                request_id = value
+    return request_id, traceparent

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from serve.schemas import FieldError, Problem
+
+if TYPE_CHECKING:
+    from litestar.types import Scope
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -43,7 +46,7 @@ def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> 
 
 def on_exception(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """Answer what nobody foresaw with a 500; the trace goes to the log only."""
-    logger.error("unexpected_error", request_id=_request_id(request), exc_info=error)
+    logger.error("unexpected_error", **request_names(request.scope), exc_info=error)
     detail = "Something unforeseen went wrong here; the log has it under the request id."
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     return _respond(request, status, ProblemError(status, detail))
@@ -61,6 +64,12 @@ def _respond(
         errors_omitted=getattr(error, "errors_omitted", 0),
     )
     return Response(problem, status_code=status, headers=error.headers, media_type=MEDIA_TYPE)
+
+
+def request_names(scope: Scope) -> dict[str, str]:
+    """Return the names of a request in the log: its id, and that of its trace where it has one."""
+    state: dict[str, str] = scope["state"]
+    return {name: state[name] for name in ("request_id", "trace_id") if name in state}
 
 
 def _request_id(request: Request[Any, Any, Any]) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
@@ -24,6 +25,7 @@ from serve.models.loaded_model import LoadedModel, Rejected, check_signature, pr
 from serve.schemas import Dependency
 from serve.sources.circuit_breaker import CircuitBreaker, CircuitOpenError
 from serve.sources.deadline import Deadline
+from serve.traces import step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from serve.models.last_good import LastGood
     from serve.settings import Settings
     from serve.sources.sources import Source
+    from serve.traces import Traces
 
 _FIRST_LOOK_SECONDS = 1.0
 """A source that takes longer at the start is overtaken by the last good bundle."""
@@ -77,6 +80,7 @@ class ModelStore:
         metrics: Metrics,
         settings: Settings,
     ) -> None:
+        self.spans: Traces | None = None
         self.current: LoadedModel | None = None
         self._channel = settings.channel
         self._channels = (
@@ -172,7 +176,8 @@ class ModelStore:
                 logger.warning("source_failing", source=self._source.name, error=str(error))
 
     def _ask(self, function: Callable[[], T], seconds: float) -> T:
-        return self._breaker.call(lambda: self._deadline.call(function, seconds))
+        with step("storage"):
+            return self._breaker.call(lambda: self._deadline.call(function, seconds))
 
     def _renew(self, releases: Mapping[str, Release]) -> None:
         """End the probations that are over, then load what is new: the champion first."""
@@ -204,7 +209,8 @@ class ModelStore:
         started = time.perf_counter()
         try:
             check_signature(release, channel, self._document, self._keys)
-            bundle = at_hand or self._fetch(release)
+            with self.spans.load() if self.spans else nullcontext():
+                bundle = at_hand or self._fetch(release)
         except (BundleError, ReleaseError) as error:
             self._rejected[channel].add(release, str(error))
             self._metrics.reloads.labels("rejected").inc()

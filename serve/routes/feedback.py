@@ -13,6 +13,7 @@ from serve.api.access import caller
 from serve.api.problems import ProblemError
 from serve.api.request_body import PlainJson, ServiceRequest
 from serve.schemas import FeedbackReceipt, FieldError
+from serve.traces import step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +89,8 @@ async def _keep(inbox: Inbox, items: Sequence[Feedback], sender: str) -> None:
             headers={"Retry-After": str(seconds)},
         )
     try:
-        await inbox.keep(items, sender)
+        with step("storage"):
+            await inbox.keep(items, sender)
     except Exception as error:  # each storage has errors of its own
         raise ProblemError(
             HTTPStatus.SERVICE_UNAVAILABLE,

@@ -17,6 +17,7 @@ from serve.api.problems import ProblemError
 from serve.api.request_body import ServiceRequest, StrictJson
 from serve.api.tensors import INPUTS, LENGTH_HEADER, Tensor, as_instances, decode, metadata
 from serve.schemas import MAX_INSTANCES, PredictionRequest
+from serve.traces import recorded
 
 if TYPE_CHECKING:
     from serve.api.access import Access
@@ -72,8 +73,8 @@ def router(predictor: Predictor, store: ModelStore, metrics: Metrics, access: Ac
         await access(request)
         _serving(store, name, version)
         asked, columns = decode(body, request.headers.get(LENGTH_HEADER))
-        document = await predictions.decode(as_instances(columns))
-        answer = await predictor.predict(document.instances, request.scope)
+        document = await recorded("parse", predictions.decode(as_instances(columns)))
+        answer = await recorded("price", predictor.predict(document.instances, request.scope))
         wanted = [output.name for output in asked.outputs]
         return {
             "id": asked.id,

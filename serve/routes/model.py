@@ -19,6 +19,7 @@ from serve.schemas import (
     PredictionRequest,
     PredictionResponse,
 )
+from serve.traces import recorded
 
 if TYPE_CHECKING:
     from serve.api.access import Access
@@ -42,8 +43,8 @@ def router(
     )
     async def predict(request: ServiceRequest, body: bytes) -> PredictionResponse:
         """Price 1 to 1,000 block groups."""
-        document = await predictions.read(request, body)
-        return await predictor.predict(document.instances, request.scope)
+        document = await recorded("parse", predictions.read(request, body))
+        return await recorded("price", predictor.predict(document.instances, request.scope))
 
     @post(
         "/explain",
@@ -57,8 +58,8 @@ def router(
         The contributions are exact Shapley values: they and the base price sum to the prediction.
         Each block group costs 512 predictions.
         """
-        document = await explanations.read(request, body)
-        return await predictor.explain(document.instances, request.scope)
+        document = await recorded("parse", explanations.read(request, body))
+        return await recorded("price", predictor.explain(document.instances, request.scope))
 
     @get("/model", responses=openapi.API_PROBLEMS, sync_to_thread=False)
     def model() -> ModelResponse:

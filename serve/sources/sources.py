@@ -12,6 +12,7 @@ from housing_ml.storage.errors import ReleaseError
 from housing_ml.storage.versioned import LocalReleases, ReleaseStorage, Versioned
 from serve.sources.deadline import Deadline
 from serve.sources.seen import SeenChannels
+from serve.traces import step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +96,8 @@ class GuardedStorage:
         return self._ask(lambda: self._storage.folders(folder))
 
     def _ask(self, function: Callable[[], T]) -> T:
-        return self._breaker.call(lambda: self._deadline.call(function, _REQUEST_SECONDS))
+        with step("storage"):
+            return self._breaker.call(lambda: self._deadline.call(function, _REQUEST_SECONDS))
 
 
 def open_storage(place: str) -> ReleaseStorage:
