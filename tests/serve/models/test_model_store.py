@@ -348,6 +348,12 @@ def test_a_signed_announcement_is_followed_at_once_and_others_are_refused(
     assert service.version() == "1"
     assert announce(time.time()) == 202
     until(lambda: service.version() == "2")
+    sequence = home.channels_file.read_bytes()
+    for _ in range(20):  # one that is sent again is looked after again, and that is all
+        assert announce(time.time()) == 202
+    assert service.version() == "2"
+    assert home.channels_file.read_bytes() == sequence
+    assert service.output.count("model_loaded") == 2
 
 
 def test_two_workers_converge_on_a_promotion_and_their_metrics_are_one(
