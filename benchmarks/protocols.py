@@ -3,8 +3,8 @@
     python benchmarks/protocols.py [--seconds 2] [--rounds 5]
 
 One worker each, 16 connections, one block group per request; the servers take turns in each round.
-granian and hypercorn take part where they are installed. Which of them limit a head in bytes and in
-time is in the decision record.
+granian and hypercorn take part where they are installed. Then each is asked by clients that take
+without giving: what ends them, and when.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import importlib.util
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -21,6 +22,7 @@ import uvloop
 
 from benchmarks import load
 from benchmarks.champions import body, promote, publish, train_bundle
+from benchmarks.limits import probe
 from benchmarks.server import Server
 from housing_ml.data.synthetic import generate
 
@@ -58,6 +60,14 @@ def main() -> None:
             for name, command in SERVERS.items()
             if name not in {"granian", "hypercorn"} or importlib.util.find_spec(name)
         }
+        with ThreadPoolExecutor() as pool:
+            limits = dict(
+                zip(
+                    servers,
+                    pool.map(probe, [server.port for server in servers.values()]),
+                    strict=True,
+                )
+            )
         results: dict[str, list[load.LoadResult]] = {name: [] for name in servers}
         for _ in range(options.rounds):
             for name, server in servers.items():
@@ -69,6 +79,8 @@ def main() -> None:
         times = [median(one.percentile(share) for one in found) for share in (0.5, 0.99)]
         errors = sum(one.errors for one in found)
         print(f"{name:12}{rate:8,.0f}{times[0]:8.2f}{times[1]:8.2f}{errors:8}")
+    for name, seen in limits.items():
+        print(f"{name:12}{seen}")
 
 
 if __name__ == "__main__":
