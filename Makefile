@@ -7,6 +7,10 @@ TOOL := $(BIN)/uv tool run --quiet
 SIDE_BY_SIDE = --numprocesses $(shell $(PYTHON) -c 'import os; print(min(4, 1 + os.cpu_count()))') \
 	--dist loadfile --no-loadscope-reorder
 
+# A home elsewhere may hold what is not ours: only what the platform writes is removed there.
+PLACE = $(or $(HOUSING_HOME),$(shell sed -n 's/^HOUSING_HOME=//p' .env 2>/dev/null),.housing)
+STATE = cache housing.tgz locks logs mlflow-artifacts mlflow.db* optuna.db* prefect reports service smoke storage wandb
+
 .DEFAULT_GOAL := help
 .PHONY: help install run test serve up deploy worker bench lint pictures format data coverage smoke audit workflows terraform sbom images containers push rollout \
 	retrain lock clean
@@ -118,5 +122,7 @@ lock: install ## Resolve the dependencies again, with hashes, for Python 3.11 to
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --constraint requirements.lock --output-file requirements-serve.lock pyproject.toml
 
-clean: ## Remove all state of the embedded platform: data, runs, releases
+clean: ## Remove all state of the embedded platform, in .housing and in HOUSING_HOME
 	@rm -rf .housing
+	@for name in $(STATE); do rm -rf "$(PLACE)"/$$name; done
+	@rmdir "$(PLACE)" 2>/dev/null || test ! -d "$(PLACE)" || echo "$(PLACE) holds what is not the platform's: it was left"

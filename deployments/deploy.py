@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
@@ -20,6 +19,7 @@ from prefect.exceptions import ObjectNotFound
 
 from deployments.automations import ensure_automations
 from deployments.cloud_settings import CloudSettings
+from deployments.places import ROOT
 from deployments.pools import ensure_pools
 from deployments.switches import retire, switch_off_again, switched_off
 from housing_ml.orchestration.one_retrain import ONE_RETRAIN
@@ -28,8 +28,6 @@ from housing_ml.storage.blocks import register_blocks
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
-
-ROOT = Path(__file__).parents[1]
 
 
 def deploy(settings: Settings, cloud: CloudSettings) -> None:

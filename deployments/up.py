@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import httpx
 from rich.console import Console
 
-from deployments import worker
-from deployments.deploy import ROOT
-from housing_ml.settings import Settings
+from deployments import places
+from deployments.places import ROOT
+from housing_ml.registry.relocation import settle_in
+from housing_ml.settings import Settings, at_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,7 +60,8 @@ def environment(settings: Settings, ports: Ports) -> dict[str, str]:
     api = f"http://127.0.0.1:{ports.prefect}/api"
     password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING")
     return {
-        **worker.environment(settings),
+        **at_home(home, {}),
+        **places.environment(settings),
         **({"PREFECT_API_AUTH_STRING": password} if password else {}),
         "DO_NOT_TRACK": "1",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # evaluation of language models
@@ -74,13 +76,13 @@ def environment(settings: Settings, ports: Ports) -> dict[str, str]:
 
 def parts(settings: Settings, ports: Ports) -> list[Part]:
     """Return the parts that have a page."""
-    python, home = sys.executable, settings.home.absolute()
+    python = sys.executable
     commands = {
         "prefect": ["-m", "prefect", "server", "start", "--port", str(ports.prefect)],
         "mlflow": [
             *("-m", "mlflow", "server", "--port", str(ports.mlflow), "--workers", "1"),
             *("--backend-store-uri", settings.tracking_uri),
-            *("--default-artifact-root", (home / "mlflow-artifacts").as_uri()),
+            *("--default-artifact-root", settings.artifacts_path.as_uri()),
         ],
         "service": ["-m", "housing_ml.cli", "serve", "--port", str(ports.service)],
     }
@@ -100,6 +102,7 @@ def up(settings: Settings, ports: Ports, console: Console) -> None:
     logs = settings.home.absolute() / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     surroundings = environment(settings, ports)
+    settle_in(settings)
     with ExitStack() as stack:
         client = stack.enter_context(httpx.Client(trust_env=False, timeout=5, auth=_auth()))
         running: dict[str, subprocess.Popen[bytes]] = {}

@@ -6,15 +6,18 @@ or asks a person, or the monitor raised an alert; 4 `score` left files of the fo
 
 from __future__ import annotations
 
+import os
 import sys
 
 from cyclopts import App
+from dotenv import dotenv_values
 from rich.console import Console
 
 from housing_ml import __version__
 from housing_ml.commands import (
     blocks,
     feedback,
+    home,
     looking_up,
     monitoring,
     release,
@@ -24,6 +27,8 @@ from housing_ml.commands import (
     scoring,
 )
 from housing_ml.errors import HousingError
+from housing_ml.registry.relocation import settle_in
+from housing_ml.settings import Settings, at_home
 
 app = App(
     name="housing",
@@ -36,14 +41,8 @@ for command in (
     *(releasing.promote, releasing.rollback, release.release),
     *(releasing.canary, releasing.shadow),
     *(scoring.predict, scoring.score, scoring.serve),
-    *(
-        monitoring.monitor,
-        monitoring.simulate,
-        feedback.feedback,
-        looking_up.prediction,
-        blocks.blocks,
-        retention.retention,
-    ),
+    *(monitoring.monitor, monitoring.simulate, feedback.feedback, looking_up.prediction),
+    *(home.backup, home.restore, blocks.blocks, retention.retention),
 ):
     app.command(command)
 
@@ -51,12 +50,21 @@ for command in (
 def main() -> None:
     """Run the command; an error that a person can mend is one line, without a stack trace."""
     try:
+        _settle()
         sys.exit(app(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)
     except HousingError as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
+
+
+def _settle() -> None:
+    """Keep what the libraries write in the home, and let a moved home find its own files."""
+    settings = Settings()
+    given = {**dotenv_values(".env"), **os.environ}
+    os.environ.update(at_home(settings.home, given))
+    settle_in(settings)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,14 @@ The defaults are embedded: everything under one folder, no account and no server
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class StorageSettings(BaseSettings):
@@ -43,6 +47,11 @@ class StorageSettings(BaseSettings):
     def storage_path(self) -> Path:
         """Folder of the local store: data, task results, bundles, releases."""
         return self.home.absolute() / "storage"
+
+    @property
+    def artifacts_path(self) -> Path:
+        """Folder of what the embedded MLflow keeps beside its database."""
+        return self.home.absolute() / "mlflow-artifacts"
 
 
 class Settings(StorageSettings):
@@ -98,6 +107,28 @@ class Settings(StorageSettings):
     def tracking_uri(self) -> str:
         """MLflow's tracking URI: the configured server, or SQLite in the home folder."""
         return self.mlflow_tracking_uri or f"sqlite:///{self.home.absolute() / 'mlflow.db'}"
+
+
+def at_home(home: Path, environ: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the variables that keep the libraries' own state in the home folder.
+
+    What a person has set stays. A profile of theirs is another home's: Prefect reads none of it.
+    Set them before the libraries are imported, which is when they look.
+
+    >>> at_home(Path("/home"), {"PREFECT_HOME": "/mine", "WANDB_CACHE_DIR": "/tmp"})["MPLCONFIGDIR"]
+    '/home/cache/matplotlib'
+    """
+    root = home.absolute()
+    wanted = {
+        "PREFECT_HOME": root / "prefect",
+        "PREFECT_PROFILES_PATH": root / "prefect" / "profiles.toml",
+        "MPLCONFIGDIR": root / "cache" / "matplotlib",
+        "WANDB_CACHE_DIR": root / "cache" / "wandb",
+        "XDG_CACHE_HOME": root / "cache",  # ONNX Runtime, and the log of W&B's own process
+    }
+    if environ.get("PREFECT_HOME"):
+        del wanted["PREFECT_PROFILES_PATH"]
+    return {name: str(path) for name, path in wanted.items() if not environ.get(name)}
 
 
 def without_password(address: str) -> str:

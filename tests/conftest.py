@@ -15,6 +15,7 @@ import hypothesis
 import pandas as pd
 import pytest
 
+from housing_ml.settings import at_home
 from tests.postgresql import Postgresql, find_binaries, run_postgresql
 
 hypothesis.settings.register_profile("patient", deadline=None)  # a busy machine makes any test slow
@@ -73,9 +74,13 @@ def old_home(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     return home
 
 
-# Prefect: one server for all tests, on a database of its own.
+# Prefect: one server for all tests, on a database of its own. No library writes into the home of
+# who runs the tests.
 
 os.environ["DO_NOT_TRACK"] = "1"
+_STATE = Path(__file__).parents[1] / ".housing" / "tests"
+os.environ |= at_home(_STATE, os.environ)
+Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
 
 
 def _copy_database(source: Path, target: Path) -> None:

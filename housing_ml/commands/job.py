@@ -42,11 +42,10 @@ def telling_of_failure(settings: Settings, subject: str) -> Iterator[None]:
 
 def _tell(settings: Settings, subject: str, body: str) -> None:
     """Send a message, unless a Prefect server is configured, whose automations do."""
-    from prefect.settings import PREFECT_API_URL  # noqa: PLC0415 - takes seconds
-
+    from housing_ml.orchestration.prefect_server import configured_api  # noqa: PLC0415 - slow
     from housing_ml.reporting.webhook import tell  # noqa: PLC0415 - an HTTP client
 
-    if settings.notification_url is None or PREFECT_API_URL.value():
+    if settings.notification_url is None or configured_api():
         return
     problem = tell(settings.notification_url, subject, body)
     if problem:

@@ -55,7 +55,7 @@ def _to_mlflow(report: MonitorReport, page: bytes, settings: Settings) -> None:
 
     client = MlflowClient(settings.tracking_uri)
     found = client.get_experiment_by_name(EXPERIMENT)
-    location = (settings.home.absolute() / "mlflow-artifacts").as_uri()
+    location = settings.artifacts_path.as_uri()
     experiment = (
         found.experiment_id
         if found

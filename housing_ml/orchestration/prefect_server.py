@@ -45,6 +45,19 @@ class ServerError(HousingError, RuntimeError):
     """A Prefect server that does not start; the message has its last words."""
 
 
+def configured_api() -> str | None:
+    """Return the API of the server that the environment, or a file of this folder, names.
+
+    A person's profile is for their other projects: a server of it does not count.
+    """
+    from prefect.context import get_settings_context  # noqa: PLC0415 - takes seconds
+    from prefect.settings import PREFECT_API_URL  # noqa: PLC0415 - the same
+
+    url = PREFECT_API_URL.value()
+    of_profile = get_settings_context().profile.settings.get(PREFECT_API_URL)
+    return None if url == of_profile and not os.environ.get("PREFECT_API_URL") else url
+
+
 @contextmanager
 def ephemeral_server() -> Iterator[str]:
     """Start a server with the current Prefect settings, yield its API's URL, and stop it.
@@ -56,6 +69,7 @@ def ephemeral_server() -> Iterator[str]:
     """
     from prefect.settings import get_current_settings  # noqa: PLC0415 - the server has its own
 
+    get_current_settings().home.mkdir(parents=True, exist_ok=True)
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
     with tempfile.TemporaryFile("w+") as log, socket.create_server(("127.0.0.1", 0)) as listener:
         api = f"http://127.0.0.1:{listener.getsockname()[1]}/api"

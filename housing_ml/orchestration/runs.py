@@ -19,7 +19,11 @@ from prefect.settings import (
 from pydantic import BaseModel
 from rich.console import Console
 
-from housing_ml.orchestration.prefect_server import ephemeral_server, require_access
+from housing_ml.orchestration.prefect_server import (
+    configured_api,
+    ephemeral_server,
+    require_access,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +104,7 @@ def session(*, refresh: bool = False, verbose: bool = False) -> Iterator[None]:
         if not verbose:
             stack.enter_context(_one_line_per_stage())
         stack.enter_context(temporary_settings(updates))
-        if not PREFECT_API_URL.value():
+        if not configured_api():
             url = stack.enter_context(ephemeral_server())
             stack.enter_context(temporary_settings({PREFECT_API_URL: url}))
         else:

@@ -20,6 +20,7 @@ from housing_ml.data.contract import COLUMNS, TARGET
 from housing_ml.errors import HousingError
 from housing_ml.records.retrain import RegisteredVersion
 from housing_ml.registry import access, registration
+from housing_ml.registry.relocation import settle_in
 from housing_ml.reporting.retrain import comparisons, description
 from housing_ml.settings import without_password
 
@@ -189,6 +190,7 @@ def registry_client(settings: Settings) -> Iterator[MlflowClient]:
         for chatty in ("mlflow", "alembic"):
             logging.getLogger(chatty).setLevel(logging.ERROR)
         settings.home.mkdir(parents=True, exist_ok=True)
+        settle_in(settings)
         mlflow.set_tracking_uri(settings.tracking_uri)
         try:
             yield mlflow.MlflowClient()
@@ -259,7 +261,7 @@ def _experiment(client: MlflowClient, name: str, settings: Settings) -> str:
     if found:
         return str(found.experiment_id)
     embedded = settings.mlflow_tracking_uri is None
-    location = (settings.home.absolute() / "mlflow-artifacts").as_uri() if embedded else None
+    location = settings.artifacts_path.as_uri() if embedded else None
     return str(client.create_experiment(name, artifact_location=location))
 
 

@@ -29,6 +29,7 @@ from housing_ml.config.retrain import RetrainConfig
 from housing_ml.data.contract import COLUMNS, to_matrix
 from housing_ml.data.source import SourceError
 from housing_ml.feedback.actual_prices import Feedback, FeedbackStore
+from housing_ml.registry.relocation import settle_in
 from housing_ml.releases.channels import (
     fetch_bundle,
     history,
@@ -37,7 +38,8 @@ from housing_ml.releases.channels import (
     publish_bundle,
     read_channels,
 )
-from housing_ml.settings import Settings
+from housing_ml.settings import Settings, at_home
+from housing_ml.storage.backup import back_up, restore
 from housing_ml.storage.versioned import LocalReleases
 from serve.prediction_log import parquet
 from serve.prediction_log.segments import Entry, to_columns
@@ -251,6 +253,40 @@ def test_mlflow_scores_raw_columns_as_the_bundle_does(
     np.testing.assert_allclose(found, bundle.predict(rows), rtol=1e-6)
 
 
+@pytest.mark.parametrize("way", ["moved", "copied", "restored"])
+def test_a_home_elsewhere_has_the_registry_and_the_price(
+    way: str, first: Run, home: Path, housing_frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    import mlflow  # noqa: PLC0415 - takes seconds
+
+    copy, rows = tmp_path / "a new place", housing_frame.head(20)[list(COLUMNS)]
+    if way == "restored":
+        back_up(home, tmp_path / "home.tgz")
+        restore(tmp_path / "home.tgz", copy)
+    else:
+        shutil.copytree(home, copy)
+    before = [path for path in home.rglob("*") if path.is_file()]
+    if way == "moved":
+        home.rename(tmp_path / "away")
+    try:
+        settings = Settings(home=copy)
+        assert settle_in(settings)
+        assert not settle_in(settings)
+        mlflow.set_tracking_uri(settings.tracking_uri)
+        model = mlflow.pyfunc.load_model(f"models:/housing-price/{first.result.version}")
+        bundle = Bundle(fetch_bundle(open_releases(settings), champion(settings).bundle))
+        limits = bundle.manifest.price_range
+        prices = np.clip(model.predict(rows), limits.minimum, limits.maximum)
+        np.testing.assert_allclose(prices, bundle.predict(rows), rtol=1e-6)
+        again = run_retrain(small(evaluation={"bootstrap_samples": 130}), settings)
+    finally:
+        if way == "moved":
+            (tmp_path / "away").rename(home)
+
+    assert again.bundle == first.result.bundle
+    assert [path for path in home.rglob("*") if path.is_file()] == before
+
+
 def test_mlflow_has_the_run_with_a_nested_run_for_each_stage(first: Run) -> None:
     import mlflow  # noqa: PLC0415 - takes seconds
 
@@ -455,7 +491,10 @@ def test_an_edit_of_the_features_computes_them_and_what_follows_only(checkout: C
 def test_two_runs_at_once_from_nothing_end_well_with_the_model_of_the_first(
     first: Run, checkout: Checkout, tmp_path: Path
 ) -> None:
-    places = {"HOUSING_HOME": str(tmp_path / "home")}
+    nobody = tmp_path / "nobody"
+    nobody.mkdir()
+    places = {"HOUSING_HOME": str(tmp_path / "home"), "HOME": str(nobody)}
+    places |= dict.fromkeys(at_home(nobody, {}), "")  # as where a person has set nothing
 
     with checkout.start(**places) as one, checkout.start(**places) as other:
         results = [process.communicate(timeout=PATIENCE_SECONDS) for process in (one, other)]
@@ -464,6 +503,7 @@ def test_two_runs_at_once_from_nothing_end_well_with_the_model_of_the_first(
         pytest.fail("\n\n".join(progress for _, progress in results))
     bundles = {json.loads(output)["bundle"] for output, _ in results}
     assert bundles == {first.result.bundle}
+    assert not list(nobody.iterdir()), "a library wrote outside the home"
 
 
 def _kept() -> dict[Path, bytes]:

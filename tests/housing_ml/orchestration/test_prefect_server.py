@@ -46,6 +46,34 @@ with ephemeral_server() as url, temporary_settings({PREFECT_API_URL: url}):
 """
 
 
+NAMED = "from housing_ml.orchestration import prefect_server as it; print(it.configured_api())"
+
+
+def test_a_server_of_a_persons_own_profile_does_not_count(tmp_path: Path) -> None:
+    url = "http://127.0.0.1:9/api"
+    profile = f'active = "mine"\n[profiles.mine]\nPREFECT_API_URL = "{url}"\n'
+    (tmp_path / "profiles.toml").write_text(profile)
+    surroundings = os.environ | {"PREFECT_HOME": str(tmp_path)}
+    surroundings.pop("PREFECT_API_URL", None)
+    surroundings.pop("PREFECT_PROFILES_PATH", None)
+
+    def named(**given: str) -> str:
+        command = [sys.executable, "-c", NAMED]
+        return subprocess.run(
+            command,
+            env=surroundings | given,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+
+    assert named() == "None"
+    assert named(PREFECT_API_URL=url) == url
+    (tmp_path / ".env").write_text("PREFECT_API_URL=http://127.0.0.1:10/api")
+    assert named() == "http://127.0.0.1:10/api"
+
+
 @pytest.fixture
 def database(tmp_path: Path, pytestconfig: pytest.Config, prefect_server: str) -> Path:
     """A migrated database of its own: the session's server has left one."""
