@@ -60,7 +60,8 @@ RUN PYTHONPATH=/app PYTHONDONTWRITEBYTECODE='' python -c "import serve.__main__,
 ARG COMMIT=unknown
 LABEL org.opencontainers.image.revision=$COMMIT
 # The root file system may be read-only: what is written goes to /state and /tmp.
-ENV PYTHONPATH=/app \
+ENV HOUSING_COMMIT=$COMMIT \
+    PYTHONPATH=/app \
     PORT=8000 \
     HOUSING_SERVE_HOST=0.0.0.0 \
     HOUSING_SERVE_STATE=/state \
@@ -70,6 +71,6 @@ VOLUME ["/state"]
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f\"http://127.0.0.1:{os.environ['PORT']}/health/ready\", timeout=2)"]
+    CMD ["python", "-c", "import os, urllib.request as u; u.build_opener(u.ProxyHandler({})).open(f\"http://127.0.0.1:{os.environ['PORT']}/health/ready\", timeout=2)"]
 # `exec`: signals reach Python itself, which answers what is under way and leaves.
 CMD ["sh", "-c", "HOUSING_SERVE_PORT=\"$PORT\" exec python -m serve"]

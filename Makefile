@@ -21,17 +21,27 @@ help: ## List the tasks
 install: .venv/installed ## Create .venv with the locked dependencies
 
 .venv/installed: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 ...")'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11, 3.12 or 3.13 is needed, and this is %d.%d: make PYTHON=python3.11 ..." % sys.version_info[:2])'
 	@echo "Installing the locked dependencies into .venv ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-run: install ## Raw data to a promoted model, published for the service
+# What a first line says that is to be fetched: nothing else is.
+LIBRARIES = $(if $(wildcard .venv/installed),no library,the locked libraries by pip into .venv)
+DATA = $(or $(HOUSING_DATA_URL),$(shell sed -n 's/^HOUSING_DATA_URL=//p' .env 2>/dev/null))
+PUBLIC = $(shell sed -n 's/^    "\(https:.*\)"$$/\1/p' housing_ml/data/source.py)
+.PHONY: told-run told-test
+told-run:
+	@echo "To be fetched: $(LIBRARIES); the data: $(or $(DATA),$(PUBLIC))"
+told-test:
+	@echo "To be fetched: $(LIBRARIES); the data: $(or $(DATA),../shared/data/housing.tgz)"
+
+run: told-run install ## Raw data to a promoted model, published for the service
 	@$(BIN)/housing retrain --synthetic-if-offline
 
-test: install ## All tests
+test: told-test install ## All tests
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 serve: install ## Start the service on the champion

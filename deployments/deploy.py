@@ -8,6 +8,7 @@ else: what a person has switched off stays off, and a watch that runs is not beg
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from deployments.places import ROOT
 from deployments.pools import ensure_pools
 from deployments.switches import retire, switch_off_again, switched_off
 from housing_ml.orchestration.one_retrain import ONE_RETRAIN
-from housing_ml.settings import Settings
+from housing_ml.settings import Settings, unproxied
 from housing_ml.storage.blocks import register_blocks
 
 if TYPE_CHECKING:
@@ -78,4 +79,5 @@ def _ensure_limit(client: SyncPrefectClient) -> None:
 
 
 if __name__ == "__main__":
+    os.environ.update(unproxied(os.environ))
     deploy(Settings(), CloudSettings())

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from dotenv import dotenv_values
 
+from housing_ml.settings import unproxied
+
 if TYPE_CHECKING:
     from housing_ml.settings import Settings
 
@@ -26,6 +28,7 @@ def environment(settings: Settings) -> dict[str, str]:
         **own_identity,
         **from_file,
         **os.environ,
+        **unproxied({**from_file, **os.environ}),
         "HOUSING_HOME": str(settings.home.absolute()),
         "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(settings.storage_path),
     }

@@ -15,12 +15,13 @@ from prefect.client.orchestration import get_client
 
 from deployments.mending import mend
 from deployments.places import environment
-from housing_ml.settings import Settings
+from housing_ml.settings import Settings, unproxied
 
 
 def main() -> None:
     """Become Prefect's worker, so that its signals are its own."""
     settings = Settings()
+    os.environ.update(unproxied(os.environ))
     settings.home.mkdir(parents=True, exist_ok=True)
     with get_client(sync_client=True) as client:
         for name in mend(client):

@@ -26,8 +26,12 @@ __version__ = "0.2.0"
 def __getattr__(name: str) -> Any:
     """Import the public functions on first use: a service must not pay for scikit-learn."""
     if name == "fit":
-        from housing_ml.notebook import fit  # noqa: PLC0415
+        try:
+            from housing_ml.notebook import fit  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            from housing_ml.errors import lacking  # noqa: PLC0415
 
+            raise ImportError(f"fit {lacking(error) or error}") from error
         return fit
     if name == "load_bundle":
         from housing_ml.bundle.model import load_bundle  # noqa: PLC0415

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
 
 from cyclopts import App
 from dotenv import dotenv_values
@@ -26,9 +27,9 @@ from housing_ml.commands import (
     retraining,
     scoring,
 )
-from housing_ml.errors import HousingError
+from housing_ml.errors import HousingError, lacking
 from housing_ml.registry.relocation import settle_in
-from housing_ml.settings import Settings, at_home
+from housing_ml.settings import Settings, at_home, unproxied
 
 app = App(
     name="housing",
@@ -55,15 +56,23 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except HousingError as error:
-        Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        sys.exit(1)
+        _end(str(error))
+    except ModuleNotFoundError as error:
+        if (needs := lacking(error)) is None:
+            raise
+        _end(f"this command {needs}")
+
+
+def _end(message: str) -> NoReturn:
+    Console(stderr=True).print(f"error: {message}", style="red", markup=False, soft_wrap=True)
+    sys.exit(1)
 
 
 def _settle() -> None:
     """Keep what the libraries write in the home, and let a moved home find its own files."""
     settings = Settings()
     given = {**dotenv_values(".env"), **os.environ}
-    os.environ.update(at_home(settings.home, given))
+    os.environ.update(at_home(settings.home, given) | unproxied(given))
     settle_in(settings)
 
 

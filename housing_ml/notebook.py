@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from housing_ml.bundle.manifest import Provenance
 from housing_ml.config.choices import FeatureParameters
 from housing_ml.config.retrain import RetrainConfig
-from housing_ml.data.checks import check
-from housing_ml.data.contract import TARGET, ContractError, to_matrix
+from housing_ml.data.contract import TARGET, to_matrix
+from housing_ml.data.tabular import read_columns, require_valid
 from housing_ml.data.values import to_floats
 from housing_ml.modelling.cluster_comparison import compare_clusters
 from housing_ml.modelling.imputer_comparison import compare_imputers
@@ -20,29 +20,26 @@ from housing_ml.modelling.training import train
 
 if TYPE_CHECKING:
     from housing_ml.bundle.model import Bundle
-    from housing_ml.data.contract import Frame
+    from housing_ml.data.contract import RawData
 
 
-def fit(frame: Frame, config: RetrainConfig | None = None) -> Bundle:
+def fit(data: RawData, config: RetrainConfig | None = None) -> Bundle:
     """Choose imputer, clusters, model and parameters as a retrain does, and train on all rows.
 
     Nothing is held out and no file is written: keep rows back yourself to judge the bundle.
 
     Args:
-        frame: raw columns and the target `median_house_value`.
+        data: raw columns and the target `median_house_value`, as a DataFrame, a list of dicts or a
+            dict of columns.
         config: what a retrain takes; its data, split, evaluation, gate and registry are not used.
 
     Raises:
-        ContractError: when a column is missing, or a value breaks its rule.
+        ContractError: when it is no table, a column is missing, or a value breaks its rule.
     """
     config = config or RetrainConfig()
-    for breach in check(frame):
-        first = next(breach.violations())
-        raise ContractError(
-            f"{first.column}, row {first.row}: {first.value!r} {first.rule} "
-            f"({len(breach.rows)} such rows): mend or drop them"
-        )
-    raw, (y, _) = to_matrix(frame), to_floats(frame[TARGET])
+    columns = read_columns(data)
+    require_valid(columns)
+    raw, (y, _) = to_matrix(columns), to_floats(columns[TARGET])
     imputer = compare_imputers(raw, config.imputation).chosen
     clusters = compare_clusters(raw, y, imputer, config.features).chosen
     features = FeatureParameters(imputer=imputer, clusters=clusters, seed=config.features.seed)

@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
 
 class StorageSettings(BaseSettings):
     """The home folder and the storage: all that a cached stage asks for, in a fifth of the time."""
@@ -129,6 +131,18 @@ def at_home(home: Path, environ: Mapping[str, str | None]) -> dict[str, str]:
     if environ.get("PREFECT_HOME"):
         del wanted["PREFECT_PROFILES_PATH"]
     return {name: str(path) for name, path in wanted.items() if not environ.get(name)}
+
+
+def unproxied(environ: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the variables by which no client sends what is for this machine to a proxy.
+
+    >>> unproxied({"NO_PROXY": "example.com"})["no_proxy"]
+    'example.com,127.0.0.1,localhost,::1'
+    """
+    named = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    hosts = [host for host in named.split(",") if host.strip()]
+    hosts += [host for host in _LOOPBACK if host not in hosts]
+    return dict.fromkeys(("no_proxy", "NO_PROXY"), "*" if "*" in hosts else ",".join(hosts))
 
 
 def without_password(address: str) -> str:

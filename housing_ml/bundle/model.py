@@ -40,7 +40,8 @@ from housing_ml.bundle.manifest import (
 from housing_ml.bundle.proof import FeatureCode, Golden, Prediction, Vector, check_golden
 from housing_ml.bundle.reference import REFERENCE, Reference, read_reference
 from housing_ml.bundle.row_order import similar_order
-from housing_ml.data.contract import CATEGORIES, NUMERIC, Matrix, RawData, to_matrix
+from housing_ml.data.contract import CATEGORIES, NUMERIC, Matrix, RawData
+from housing_ml.data.tabular import raw_rows
 from housing_ml.features import HousingFeatures
 from housing_ml.fingerprint import feature_fingerprint
 
@@ -143,17 +144,22 @@ class Bundle:
         """Return the contents of the files by name."""
         return dict(self._files)
 
-    def predict(self, data: RawData) -> Vector:
+    def predict(self, data: RawData, *, validate: bool = True) -> Vector:
         """Return prices in dollars, float64 (rows,), within the price range of the training rows.
 
-        Raises:
-            ContractError: when `data` is no raw rows: see `contract.to_matrix`.
-        """
-        return self.predict_matrix(to_matrix(data)).price
+        Args:
+            data: raw rows as a DataFrame, a list of dicts, a dict of columns or a matrix.
+            validate: refuse values that break the contract, as the API does; without it they are
+                priced as if they were true.
 
-    def predict_interval(self, data: RawData) -> NDArray[np.float64]:
-        """Return lower and upper bounds in dollars, float64 (rows, 2); raises as `predict` does."""
-        prediction = self.predict_matrix(to_matrix(data))
+        Raises:
+            ContractError: when `data` is no raw rows, or a value breaks its rule.
+        """
+        return self.predict_matrix(raw_rows(data, validate=validate)).price
+
+    def predict_interval(self, data: RawData, *, validate: bool = True) -> NDArray[np.float64]:
+        """Return lower and upper bounds in dollars, float64 (rows, 2); as `predict` does."""
+        prediction = self.predict_matrix(raw_rows(data, validate=validate))
         return np.column_stack((prediction.lower, prediction.upper))
 
     def predict_matrix(self, raw: Matrix) -> Prediction:

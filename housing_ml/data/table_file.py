@@ -1,14 +1,8 @@
-"""The one table in a source's bytes: a .csv, a .parquet, or a .tgz that holds one of them.
-
-An archive is unpacked in memory, so that its paths and links cannot reach a file of this machine.
-"""
+"""The one table in a source's bytes: a .csv, a .parquet or an .xlsx, or what holds one of them."""
 
 from __future__ import annotations
 
-import gzip
 import io
-import tarfile
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,10 +11,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from housing_ml.data.archive import unpacked
 from housing_ml.data.columns import find_columns
 from housing_ml.data.contract import CATEGORY, ContractError
 from housing_ml.data.csv_table import CsvReader, contract_texts
-from housing_ml.data.source import SourceError, file_name, read_limited
+from housing_ml.data.excel import as_csv
+from housing_ml.data.source import SourceError, file_name
 from housing_ml.data.values import to_floats
 
 if TYPE_CHECKING:
@@ -33,8 +29,6 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 50_000_000
 """Rows of a Parquet file: a few bytes of it can stand for more than any memory holds."""
-
-_ARCHIVES = (".tgz", ".tar.gz")
 
 
 class Table(NamedTuple):
@@ -81,10 +75,8 @@ def read_rows(address: str, content: bytes) -> Table:
         SourceError: when the bytes are no such file, or a damaged or huge one.
     """
     try:
-        name = file_name(address)
-        if name.endswith(_ARCHIVES):
-            name, content = _unpack(content)
-        return _parser(name)(content)
+        found = unpacked(file_name(address), content, _PARSERS)
+        return _parser(found.name)(found.content)
     except (SourceError, ContractError) as error:
         raise SourceError(f"{address}: {error}") from None
     except (ValueError, OSError, pa.ArrowException) as error:
@@ -92,38 +84,13 @@ def read_rows(address: str, content: bytes) -> Table:
         raise SourceError(f"{address}: cannot be read as a table: {reason}") from None
 
 
-def _unpack(content: bytes) -> tuple[str, bytes]:
-    """Return name and bytes of the one table in a gzipped tar.
-
-    All of the archive is read, so that its checksum is compared.
-    """
-    try:
-        with gzip.open(io.BytesIO(content)) as packed:
-            unpacked = read_limited(packed, "the unpacked archive")
-        with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
-            tables = [member for member in archive if member.isreg() and _is_table(member.name)]
-            if len(tables) != 1:
-                raise SourceError(
-                    f"the archive holds {len(tables)} tables ({', '.join(_PARSERS)}), but needs one"
-                )
-            file = archive.extractfile(tables[0])
-            return tables[0].name.lower(), read_limited(file, tables[0].name) if file else b""
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise SourceError(
-            f"the archive is truncated or damaged ({error}): download it again"
-        ) from error
-
-
-def _is_table(name: str) -> bool:
-    path = Path(name.lower())
-    return path.suffix in _PARSERS and not path.name.startswith(".")
-
-
 def _parser(name: str) -> Callable[[bytes], Table]:
     try:
         return _PARSERS[Path(name).suffix]
     except KeyError:
-        raise SourceError("the data need to be .tgz, .csv or .parquet") from None
+        raise SourceError(
+            "the data need to be .csv, .parquet or .xlsx, as they are or in a .tgz, .zip or .gz"
+        ) from None
 
 
 def _read_csv(content: bytes) -> Table:
@@ -174,4 +141,8 @@ def _read_parquet(content: bytes) -> Table:
     return Table(frame, table.column_names, [], np.arange(len(frame)), table, [])
 
 
-_PARSERS = {".csv": _read_csv, ".parquet": _read_parquet}
+def _read_excel(content: bytes) -> Table:
+    return _read_csv(as_csv(content))
+
+
+_PARSERS = {".csv": _read_csv, ".parquet": _read_parquet, ".xlsx": _read_excel}

@@ -46,14 +46,15 @@ class Behaviour(BaseModel):
 
 def probe(bundle: Bundle, raw: Matrix) -> Behaviour:
     """Ask the bundle about variations of real rows (rows, 9), at least one."""
-    price = bundle.predict(raw)
+    price = bundle.predict_matrix(raw).price
 
     def change(varied: Matrix) -> NDArray[np.float64]:
-        return bundle.predict(varied) / price - 1
+        return bundle.predict_matrix(varied).price / price - 1
 
     order = np.random.default_rng(0).permutation(len(raw))
-    shuffled = bundle.predict(raw[order]) / price[order] - 1
-    alone = [bundle.predict(row[None])[0] for row in raw[:SINGLE_ROWS]] / price[:SINGLE_ROWS] - 1
+    shuffled = bundle.predict_matrix(raw[order]).price / price[order] - 1
+    single = [bundle.predict_matrix(row[None]).price[0] for row in raw[:SINGLE_ROWS]]
+    alone = single / price[:SINGLE_ROWS] - 1
     return Behaviour(
         income=min(float(change(_richer(raw, factor)).mean()) for factor in INCOME_RISES),
         map_step=float(np.mean([np.abs(change(_moved(raw, *step))) for step in DIRECTIONS])),

@@ -54,7 +54,7 @@ def own_world(
         return OwnWorld(rows=0)
     found = paired_bootstrap(
         rows["actual"].to_numpy(),
-        bundle.predict(to_matrix(rows)),
+        bundle.predict_matrix(to_matrix(rows)).price,
         rows["predicted"].to_numpy(),
         Bootstrap(samples=config.bootstrap_samples, confidence=config.confidence),
     )

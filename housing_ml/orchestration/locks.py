@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +11,7 @@ from prefect.context import TaskRunContext
 from prefect.locking.protocol import LockManager
 
 from housing_ml.settings import StorageSettings
+from housing_ml.storage.file_lock import lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,7 +123,7 @@ def _lock(path: Path, timeout: float | None) -> int | None:
     while True:
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(descriptor, wait=False)
         except BlockingIOError:
             os.close(descriptor)
             if timeout is not None and time.monotonic() - start >= timeout:

@@ -40,7 +40,7 @@ def champion_prices(
         releases: where the champion is published.
     """
     try:
-        return Bundle(fetch_bundle(releases, digest)).predict(raw)
+        return Bundle(fetch_bundle(releases, digest)).predict_matrix(raw).price
     except (BundleError, ReleaseError):
         published = published_predictions(releases, digest)
     if published is None:

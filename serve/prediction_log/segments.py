@@ -7,7 +7,6 @@ segment that can be locked is finished.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import secrets
@@ -25,6 +24,7 @@ from housing_ml.data.contract import CATEGORIES, CATEGORY, COLUMNS, Matrix
 from housing_ml.errors import HousingError
 from housing_ml.feedback.log_format import FORMAT, OUTPUTS
 from housing_ml.formats import Stamp
+from housing_ml.storage.file_lock import lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -87,7 +87,7 @@ class SegmentWriter:
         self.path = folder / name
         self.opened = time.monotonic()
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        lock(self._file)
         self.size = 0
 
     def append(self, entries: Sequence[Entry]) -> None:
@@ -128,7 +128,7 @@ class FinishedSegment:
         except FileNotFoundError:
             return None
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(self._file.fileno(), wait=False)
         except BlockingIOError:
             return None
         return self._file if os.fstat(self._file.fileno()).st_nlink else None

@@ -237,20 +237,26 @@ def test_a_change_of_one_stages_config_leaves_the_stages_before_it_cached() -> N
     assert {"gate", "figure-importance", "summary"} <= again.shown
 
 
-def test_mlflow_scores_raw_columns_as_the_bundle_does(
-    first: Run, housing_frame: pd.DataFrame
-) -> None:
+def test_mlflow_answers_as_the_api_does(first: Run, housing_frame: pd.DataFrame) -> None:
     import mlflow  # noqa: PLC0415 - takes seconds
 
     mlflow.set_tracking_uri(Settings().tracking_uri)
     rows = housing_frame.head(50)[list(COLUMNS)]
     model = mlflow.pyfunc.load_model(f"models:/housing-price/{first.result.version}")
     bundle = Bundle(fetch_bundle(open_releases(Settings()), first.result.bundle))
-    limits = bundle.manifest.price_range
+    whole = {"total_rooms": "int64", "total_bedrooms": "Int64", "ocean_proximity": "category"}
 
-    found = np.clip(model.predict(rows), limits.minimum, limits.maximum)
+    found = model.predict(rows.astype(whole))
+    without = model.predict(rows.drop(columns="total_bedrooms"))
+    example = model.predict(model.input_example)
 
-    np.testing.assert_allclose(found, bundle.predict(rows), rtol=1e-6)
+    np.testing.assert_array_equal(found["price"], bundle.predict(rows))
+    np.testing.assert_array_equal(found[["lower", "upper"]], bundle.predict_interval(rows))
+    assert found["warnings"].tolist() == bundle.warnings_for(to_matrix(rows))
+    assert (without["price"] > 0).all()
+    assert len(example) == 5
+    with pytest.raises(mlflow.MlflowException, match=r"median_income, row 0: 83252.* must be"):
+        model.predict(rows.assign(median_income=83_252))
 
 
 @pytest.mark.parametrize("way", ["moved", "copied", "restored"])
@@ -275,9 +281,7 @@ def test_a_home_elsewhere_has_the_registry_and_the_price(
         mlflow.set_tracking_uri(settings.tracking_uri)
         model = mlflow.pyfunc.load_model(f"models:/housing-price/{first.result.version}")
         bundle = Bundle(fetch_bundle(open_releases(settings), champion(settings).bundle))
-        limits = bundle.manifest.price_range
-        prices = np.clip(model.predict(rows), limits.minimum, limits.maximum)
-        np.testing.assert_allclose(prices, bundle.predict(rows), rtol=1e-6)
+        np.testing.assert_array_equal(model.predict(rows)["price"], bundle.predict(rows))
         again = run_retrain(small(evaluation={"bootstrap_samples": 130}), settings)
     finally:
         if way == "moved":

@@ -7,7 +7,6 @@ are alive, and takes over those of others that are silent for too long.
 
 from __future__ import annotations
 
-import fcntl
 import warnings
 from contextlib import contextmanager
 from operator import attrgetter, itemgetter
@@ -29,6 +28,7 @@ from housing_ml.formats import Format, Stamp
 from housing_ml.modelling.sweep.choice import choose
 from housing_ml.modelling.sweep.trials import SweepError
 from housing_ml.records.sweep import SweepResult, Trial
+from housing_ml.storage.file_lock import lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -254,7 +254,7 @@ def _alone(url: str, name: str) -> Iterator[None]:
     path = Path(f"{make_url(url).database}.{name[:12]}.lock")
     with path.open("w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file.fileno(), wait=False)
         except BlockingIOError:
             raise SweepError(
                 "another process searches this study: wait for it, or let both share it in a "

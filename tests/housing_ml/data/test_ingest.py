@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+import zipfile
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -10,6 +11,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from housing_ml.config.data import DataConfig
@@ -101,6 +103,15 @@ def archive(**files: bytes) -> bytes:
     return buffer.getvalue()
 
 
+def zipped(**files: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as packed:
+        for name, content in files.items():
+            packed.writestr(name.replace("_csv", ".csv"), content)
+            packed.writestr("__MACOSX/._rows.csv", b"what macOS adds")
+    return buffer.getvalue()
+
+
 def ingested(path: Path, store: Store, **config: float) -> IngestResult:
     return ingest(DataConfig(**config), str(path), None, store)
 
@@ -114,7 +125,12 @@ def test_the_real_archive_becomes_typed_rows(
     assert (result.quarantine, result.repeated_rows, result.synthetic) == (None, 0, False)
 
 
-@pytest.mark.parametrize("form", ["csv", "parquet", "tgz", "file"])
+PACKED = {"csv.gz": gzip.compress, "zip": lambda content: zipped(rows_csv=content)}
+PACKED |= {"tgz": lambda content: archive(rows_csv=content)}
+PACKED |= {"csv.zst": lambda content: pa.Codec("zstd").compress(content, asbytes=True)}
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "file", "xlsx", *PACKED])
 def test_every_form_of_the_same_rows_gives_the_same_data(
     form: str, tmp_path: Path, store: Store, housing_frame: pd.DataFrame
 ) -> None:
@@ -122,8 +138,11 @@ def test_every_form_of_the_same_rows_gives_the_same_data(
     path = tmp_path / f"rows.{'csv' if form == 'file' else form}"
     if form == "parquet":
         rows.to_parquet(path)
-    elif form == "tgz":
-        path.write_bytes(archive(rows_csv=rows.to_csv(index=False).encode()))
+    elif form == "xlsx":
+        pytest.importorskip("openpyxl", reason="tables of Excel are an extra")
+        rows.to_excel(path, index=False)
+    elif form in PACKED:
+        path.write_bytes(PACKED[form](rows.to_csv(index=False).encode()))
     else:
         rows.to_csv(path, index=False)
     address = path.as_uri() if form == "file" else str(path)
@@ -265,7 +284,11 @@ def test_a_repeated_block_group_counts_once(
         ("rows.tgz", gzip.compress(b"x" * 600)[:-8], "truncated or damaged"),
         ("rows.tgz", archive(readme=b"text"), "holds 0 tables"),
         ("rows.tgz", archive(a_csv=b"a", b_csv=b"b"), "holds 2 tables"),
-        ("rows.xlsx", b"sheet", r"\.tgz, \.csv or \.parquet"),
+        ("rows.ods", b"sheet", r"need to be \.csv, \.parquet or \.xlsx"),
+        ("rows.zip", b"no archive", "truncated or damaged"),
+        ("rows.zip", zipped(readme=b"text"), "holds 0 tables"),
+        ("rows.zip", zipped(a_csv=b"a", b_csv=b"b"), "holds 2 tables"),
+        ("rows.csv.gz", b"no archive", "cannot be read as a table"),
     ],
     # An archive holds the second it was made in: as a name, it would differ between test processes.
     ids=[
@@ -279,6 +302,10 @@ def test_a_repeated_block_group_counts_once(
         "archive without a table",
         "archive with two tables",
         "another ending",
+        "no zip",
+        "zip without a table",
+        "zip with two tables",
+        "no gzip",
     ],
 )
 def test_a_broken_file_stops_with_one_message_and_leaves_earlier_results(
