@@ -21,8 +21,9 @@ from housing_ml.errors import HousingError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from housing_ml.data.csv_faults import Fault
     from housing_ml.data.csv_rows import Positions
-    from housing_ml.data.csv_table import CsvChunk, Fault
+    from housing_ml.data.csv_table import CsvChunk
 
 CHUNK_ROWS = 262_144
 """Rows of a Parquet file that make a chunk."""

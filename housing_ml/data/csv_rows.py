@@ -51,7 +51,7 @@ def find_rows(text: bytes, delimiter: bytes, width: int, *, final: bool) -> Rows
 def _quick(text: bytes, delimiter: bytes, width: int, *, final: bool) -> Rows | None:
     """Find rows by counting quotes; None where a quote stands in an odd place."""
     signs = np.frombuffer(text, np.uint8)
-    quotes = np.flatnonzero(signs == _QUOTE)
+    quotes = _counting(signs, delimiter)
     line_ends = _line_ends(signs)
     if not final and text.endswith(b"\r"):  # an LF may follow
         line_ends = line_ends[:-1]
@@ -77,6 +77,14 @@ def _quick(text: bytes, delimiter: bytes, width: int, *, final: bool) -> Rows | 
         return None
     line_count = int(np.searchsorted(line_ends, consumed))
     return Rows(starts[full], ends[full], fields[full], lines[full], consumed, line_count)
+
+
+def _counting(signs: NDArray[np.uint8], delimiter: bytes) -> Positions:
+    """Return the offsets of the quotes; none where no field begins with one, such as in 5" 3'."""
+    quotes = np.flatnonzero(signs == _QUOTE)
+    before = signs[quotes[quotes > 0] - 1]
+    begins = np.isin(before, [_LF, _CR, delimiter[0]]).any() or (len(quotes) and quotes[0] == 0)
+    return quotes if begins else quotes[:0]
 
 
 def _line_ends(signs: NDArray[np.uint8]) -> Positions:

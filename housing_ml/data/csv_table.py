@@ -26,6 +26,7 @@ from housing_ml.data.csv_dialect import (
     split_row,
     transcoding,
 )
+from housing_ml.data.csv_faults import Fault, not_utf8, partition_line, short
 from housing_ml.data.csv_rows import Positions, Rows, find_rows
 
 if TYPE_CHECKING:
@@ -37,24 +38,9 @@ CHUNK_BYTES = 8 * 1024**2
 _SNIFFED = 200
 """Rows that tell the decimal sign."""
 
-_SHOWN = 200
-"""Characters of a broken row that its fault quotes."""
-
-
-_CONVERT = "in Windows-1252 or Latin-1? iconv -f WINDOWS-1252 -t UTF-8 IN > OUT converts the file"
-
 
 class EmptyFileError(ContractError):
     """A CSV file without a first line."""
-
-
-class Fault(NamedTuple):
-    """A row that is set aside: its number from 0, its line from 1, its start, and why."""
-
-    row: int
-    line: int
-    text: str
-    rule: str
 
 
 class CsvChunk(NamedTuple):
@@ -167,7 +153,7 @@ class CsvReader:
         numbers = self._row + np.arange(len(raw))
         lines = self._line + rows.lines + 1
         wrong = np.flatnonzero(rows.fields != len(self.names)).tolist()
-        rules = {index: self._rule(int(rows.fields[index])) for index in wrong} | _not_utf8(
+        rules = {index: self._rule(int(rows.fields[index])) for index in wrong} | not_utf8(
             text[: rows.consumed], raw
         )
         self._row += len(raw)
@@ -176,7 +162,7 @@ class CsvReader:
             texts = _texts(text[: rows.consumed], raw, columns, self)
             return CsvChunk(texts, raw, numbers, lines, [])
         faults = [
-            Fault(int(numbers[index]), int(lines[index]), _short(raw[index]), rule)
+            Fault(int(numbers[index]), int(lines[index]), short(raw[index]), rule)
             for index, rule in sorted(rules.items())
         ]
         kept = np.setdiff1d(np.arange(len(raw)), list(rules))
@@ -192,11 +178,11 @@ class CsvReader:
     def _without_first_line(self, columns: Sequence[int]) -> CsvChunk:
         """Set aside the line that the text begins with: a row that does not end within a chunk."""
         start = self._text
-        line, separator, self._text = _partition_line(start)
+        line, separator, self._text = partition_line(start)
         while not separator and (block := self._next_block()):
-            _, separator, self._text = _partition_line(block)
+            _, separator, self._text = partition_line(block)
         rule = self._rule(0) if line != start else f"is longer than {self._size:,} bytes"
-        fault = Fault(self._row, self._line + 1, _short(line), rule)
+        fault = Fault(self._row, self._line + 1, short(line), rule)
         self._row += 1
         self._line += 1
         none: Positions = np.array([], dtype=np.int64)
@@ -234,40 +220,6 @@ def _texts(
     else:
         arrays = [column.combine_chunks() for column in found.columns]
     return pa.RecordBatch.from_arrays(arrays, names=names)
-
-
-def _not_utf8(text: bytes, rows: Sequence[bytes]) -> dict[int, str]:
-    """Return why rows cannot be read as UTF-8, by index."""
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return dict(_undecodable(rows))
-    return {}
-
-
-def _undecodable(rows: Sequence[bytes]) -> Iterator[tuple[int, str]]:
-    for index, row in enumerate(rows):
-        try:
-            row.decode()
-        except UnicodeDecodeError as error:
-            yield (
-                index,
-                f"is no UTF-8 from its byte {error.start}: " + _CONVERT,
-            )
-
-
-def _partition_line(text: bytes) -> tuple[bytes, bytes, bytes]:
-    found = [at for at in (text.find(b"\n"), text.find(b"\r")) if at >= 0]
-    if not found:
-        return text, b"", b""
-    at = min(found)
-    end = at + 2 if text[at : at + 2] == b"\r\n" else at + 1
-    return text[:at], text[at:end], text[end:]
-
-
-def _short(row: bytes) -> str:
-    text = row[: 4 * _SHOWN].decode(errors="backslashreplace")
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def contract_texts(texts: pa.RecordBatch, reader: CsvReader) -> dict[str, pa.Array]:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from housing_ml.config.data import DataConfig
     from housing_ml.data.checks import Breach
-    from housing_ml.data.csv_table import Fault
+    from housing_ml.data.csv_faults import Fault
     from housing_ml.storage.store import Store
 
 _SHOWN = 3

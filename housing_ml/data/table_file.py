@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from housing_ml.data.csv_faults import Fault
     from housing_ml.data.csv_rows import Positions
-    from housing_ml.data.csv_table import Fault
 
 MAX_ROWS = 50_000_000
 """Rows of a Parquet file: a few bytes of it can stand for more than any memory holds."""
