@@ -51,7 +51,7 @@ def raw_rows(data: RawData, *, validate: bool = True) -> Matrix:
         if validate:
             require_valid(_named(matrix), COLUMNS)
         return matrix
-    columns = read_columns(data)
+    columns = read_columns(data, tuple(name for name in COLUMNS if name not in OPTIONAL))
     absent = dict.fromkeys(OPTIONAL, np.full(_rows(columns), np.nan))
     columns = absent | columns
     if validate:
@@ -59,20 +59,22 @@ def raw_rows(data: RawData, *, validate: bool = True) -> Matrix:
     return to_matrix(columns)
 
 
-def read_columns(data: Any) -> dict[str, Any]:
+def read_columns(data: Any, needed: Sequence[str] = (*COLUMNS, TARGET)) -> dict[str, Any]:
     """Return the contract's columns, and the target, of any kind of table.
 
     Raises:
-        ContractError: when it is none, or has a column twice; what is missing is not looked for.
+        ContractError: when it is none, lacks a column of `needed`, or has a column twice.
     """
     names, column = _table(data)
-    found = {name: column(names[at]) for name, at in find_columns(list(map(str, names))).items()}
-    if not found:
-        require_columns(cast("Any", dict.fromkeys(names)), COLUMNS)
+    places = find_columns(list(map(str, names)))
+    own = {at: name for name, at in places.items()}
+    shown = dict.fromkeys(own.get(at, str(name)) for at, name in enumerate(names))
+    require_columns(cast("Any", shown), needed)
+    found = {name: column(names[at]) for name, at in places.items()}
     lengths = {name: len(values) for name, values in found.items()}
     if len(set(lengths.values())) > 1:
-        shown = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise ContractError(f"the columns differ in length: {shown}")
+        each = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise ContractError(f"the columns differ in length: {each}")
     return found
 
 
