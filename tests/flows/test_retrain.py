@@ -38,7 +38,7 @@ from housing_ml.releases.channels import (
     publish_bundle,
     read_channels,
 )
-from housing_ml.settings import Settings, at_home
+from housing_ml.settings import Settings, at_home, unproxied
 from housing_ml.storage.backup import back_up, restore
 from housing_ml.storage.versioned import LocalReleases
 from serve.prediction_log import parquet
@@ -499,6 +499,8 @@ def test_two_runs_at_once_from_nothing_end_well_with_the_model_of_the_first(
     nobody.mkdir()
     places = {"HOUSING_HOME": str(tmp_path / "home"), "HOME": str(nobody)}
     places |= dict.fromkeys(at_home(nobody, {}), "")  # as where a person has set nothing
+    places |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+    places |= dict.fromkeys(unproxied({}), "")  # where all that is asked is on this machine
 
     with checkout.start(**places) as one, checkout.start(**places) as other:
         results = [process.communicate(timeout=PATIENCE_SECONDS) for process in (one, other)]
