@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from typing import NoReturn
 
 from cyclopts import App
@@ -73,6 +74,7 @@ def _settle() -> None:
     settings = Settings()
     given = {**dotenv_values(".env"), **os.environ}
     os.environ.update(at_home(settings.home, given) | unproxied(given))
+    warnings.filterwarnings("ignore", "Failed to create the Prefect home", UserWarning)  # not yet
     settle_in(settings)
 
 
