@@ -117,8 +117,8 @@ def at_home(home: Path, environ: Mapping[str, str | None]) -> dict[str, str]:
     What a person has set stays. A profile of theirs is another home's: Prefect reads none of it.
     Set them before the libraries are imported, which is when they look.
 
-    >>> at_home(Path("/home"), {"PREFECT_HOME": "/mine", "WANDB_CACHE_DIR": "/tmp"})["MPLCONFIGDIR"]
-    '/home/cache/matplotlib'
+    >>> at_home(Path("/srv/housing"), {"PREFECT_HOME": "/srv/prefect"})["MPLCONFIGDIR"]
+    '/srv/housing/cache/matplotlib'
     """
     root = home.absolute()
     wanted = {
