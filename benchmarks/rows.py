@@ -125,11 +125,7 @@ def file_parts(bundle: Bundle, table: pa.Table) -> dict[str, float]:
     raw = to_matrix(frame)
     prices = bundle.predict_matrix(raw)._asdict()
     (batch,) = table.select(COLUMNS).combine_chunks().to_batches()
-    chunk, names, added = (
-        ParquetChunk(batch, 0),
-        tuple(prices),
-        list(map(pa.array, prices.values())),
-    )
+    chunk, added = ParquetChunk(batch, 0), [pa.array(values) for values in prices.values()]
     return {
         "read Parquet": microseconds(lambda: pq.read_table(io.BytesIO(content)), rows),
         "check the contract": microseconds(lambda: check(frame, COLUMNS), rows),
