@@ -198,6 +198,13 @@ def comparisons(stages: Stages) -> dict[str, list[Row]]:
     }
 
 
+_LIMITS = (
+    "**What these figures do not show**: how good it is on another table, in another year, or far "
+    "from all training rows. `ocean_proximity` counts beside eight numbers: where it is unknown "
+    "the price leans on the others."
+)
+
+
 def description(stages: Stages) -> str:
     """Return what a model is made of and how good it is, in Markdown."""
     tables = {name: table(rows) for name, rows in comparisons(stages).items()}
@@ -222,6 +229,7 @@ def description(stages: Stages) -> str:
         tables["equity"],
         tables["reach"],
         tables["places"],
+        _LIMITS,
     ]
     return paragraphs(parts)
 
