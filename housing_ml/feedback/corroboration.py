@@ -43,7 +43,7 @@ _CHANCE = 0.05
 """How far two prices lie from their level by chance, as a logarithm."""
 
 _AGREE = math.log(1.1)
-"""Prices of a block group that nobody knew are one price when they are so close, as a logarithm."""
+"""Senders say the same of a block group when their prices are so close, as a logarithm."""
 
 _MOVE = "_move"
 _DOWN, _UP = "_down", "_up"
@@ -133,12 +133,14 @@ def _beyond_chance(rows: pd.DataFrame) -> pd.Series[float]:
     """Return what senders support together: in full what is seen elsewhere too, else less chance.
 
     Who always says more than the others makes their chance errors count, if only upwards. So what
-    two senders saw elsewhere has a vote of its own in the median.
+    two senders saw elsewhere has a vote of its own in the median, and what is far from it has none.
     """
     elsewhere = rows.drop_duplicates(BLOCK_GROUP)
     elsewhere = elsewhere.assign(**{_MOVE: elsewhere[_DOWN] + elsewhere[_UP]})
-    votes = pd.concat([rows, elsewhere]).groupby(BLOCK_GROUP)[_MOVE].median()
-    move = rows[BLOCK_GROUP].map(votes)
+    votes = pd.concat([rows, elsewhere])
+    middle = votes.groupby(BLOCK_GROUP)[_MOVE].transform("median")
+    near = votes[(votes[_MOVE] - middle).abs() <= _AGREE].groupby(BLOCK_GROUP)[_MOVE].median()
+    move = rows[BLOCK_GROUP].map(near).fillna(0.0)
     seen = move.clip(rows[_DOWN], rows[_UP])
     beyond = move - seen
     return seen + beyond**3 / (beyond**2 + _CHANCE**2)
