@@ -25,6 +25,7 @@ from serve.api.problems import on_exception, on_http_exception
 from serve.api.rate_limit import RateLimit
 from serve.api.request_body import ServiceRequest
 from serve.api.security import KEY_HEADER, ApiKeys
+from serve.api.traffic import Traffic
 from serve.inbox import Inbox
 from serve.metrics import Metrics
 from serve.models.last_good import LastGood
@@ -50,7 +51,6 @@ from serve.settings import Settings, from_environment
 from serve.sources.circuit_breaker import CircuitBreaker
 from serve.sources.id_keys import IdKeys
 from serve.sources.sources import GuardedStorage, open_source, open_storage
-from serve.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

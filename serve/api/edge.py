@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
 
+    from serve.api.traffic import Traffic
     from serve.metrics import Metrics
     from serve.settings import Settings
     from serve.traces import Traces
-    from serve.traffic import Traffic
 
 _CLIENT_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _TOLD = frozenset({b"x-request-id", b"traceparent"})

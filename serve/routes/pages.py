@@ -16,7 +16,7 @@ from housing_ml.storage.errors import ReleaseError
 from serve.api import prefix
 from serve.api.compression import compressed
 from serve.api.problems import ProblemError
-from serve.traffic import MinutesOfTraffic, Traffic
+from serve.api.traffic import MinutesOfTraffic, Traffic
 
 if TYPE_CHECKING:
     from housing_ml.storage.versioned import ReleaseStorage

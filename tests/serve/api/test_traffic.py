@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve.traffic import BOUNDS, MINUTES, Traffic
+from serve.api.traffic import BOUNDS, MINUTES, Traffic
 
 SECONDS = st.floats(0.0001, BOUNDS[-1])
 
