@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from housing_ml.config.retention import RetentionConfig
 from housing_ml.releases.channels import open_releases
+from housing_ml.retention.clearing import clear
 from housing_ml.settings import Settings
 from housing_ml.storage.errors import ConflictError
 from housing_ml.storage.places import open_bucket
-from housing_ml.storage.store import open_store
+from housing_ml.storage.store import open_files, open_store
 from serve.sources.sources import open_storage
 from tests.integration.gcs_emulator import BUCKET
 
@@ -61,3 +64,33 @@ def test_data_are_kept_there_too_and_deleted_objects_are_gone(settings: Settings
     place.delete(ref.key)
     place.delete(ref.key)
     assert not open_store(settings).holds(ref)
+
+
+def test_what_nobody_needs_any_more_goes_from_a_bucket_as_from_a_folder(
+    gcs: Emulator, settings: Settings
+) -> None:
+    later = datetime.now(UTC) + timedelta(days=500)
+    settings = settings.model_copy(update={"bucket": f"gs://{BUCKET}/old"})
+    store, files, releases = open_store(settings), open_files(settings), open_releases(settings)
+    ref = store.put_bytes(b"of an old result", ".parquet")
+    files.write_path("results/split/1.json", ref.model_dump_json().encode())
+    for name in ("bundles/old/model.onnx", "predictions/old.parquet", "versions/1-old.json"):
+        releases.write(name, b"{}")
+    releases.write("predictions/date=2026-01-01/a.parquet", b"rows")
+
+    def there() -> list[str]:
+        return [name for name in gcs.objects() if name.startswith("old/")]
+
+    before = there()
+    told = clear(settings, RetentionConfig(), later, delete=False)
+    assert there() == before
+    assert {part.name: part.items for part in told.parts if part.items} == {
+        "stage results": 1,
+        "data": 1,
+        "bundles": 2,
+        "prediction log": 1,
+    }
+    assert sum(part.size or 0 for part in told.parts) > len(b"of an old result")
+
+    clear(settings, RetentionConfig(), later, delete=True)
+    assert there() == ["old/releases/versions/1-old.json"]

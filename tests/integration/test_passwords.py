@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,13 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from benchmarks.server import Server
+from housing_ml.config.retention import RetentionConfig
 from housing_ml.orchestration.prefect_server import ServerError
 from housing_ml.orchestration.runs import session
 from housing_ml.records.retrain import RegisteredVersion
 from housing_ml.registry.announcements import announce_to, stop_announcing_to
 from housing_ml.registry.models import RegistryError, holds, registry_client
+from housing_ml.retention.mlflow_runs import old_runs
 from housing_ml.settings import Settings
 from serve.api.security import Signature, is_signed
 from serve.settings import from_environment
@@ -105,6 +108,25 @@ def test_pipeline_and_service_reach_mlflow_with_the_same_credentials(
     assert RegistryAlias(place, "champion", credentials(from_environment(who))).latest()
     with pytest.raises(UnreachableError, match=r"refuses the service's credentials \(401"):
         RegistryAlias(place, "champion", credentials(from_environment(NOBODY))).latest()
+
+
+def test_runs_on_a_server_are_deleted_with_their_files_there(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    become(monkeypatch, BASIC)
+    later = datetime.now(UTC) + timedelta(days=100)
+    with registry_client(settings) as client:
+        run = client.create_run(client.create_experiment("monitoring")).info.run_id
+        client.log_text(run, "words", "report.html")
+        client.set_terminated(run)
+
+        found = old_runs(settings, ["monitoring"], later, RetentionConfig())
+        assert found.names == [run]
+        found.delete(found.names)
+
+        assert old_runs(settings, ["monitoring"], later, RetentionConfig()).names == []
+        assert client.get_run(run).info.lifecycle_stage == "deleted"
+        assert client.list_artifacts(run) == []
 
 
 class _Service(BaseHTTPRequestHandler):
