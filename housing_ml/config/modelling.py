@@ -63,7 +63,13 @@ class SelectionConfig(Config):
         default=DEFAULT_CANDIDATES, min_length=1, description="Models and grids to compare."
     )
     folds: int = Field(default=3, ge=2, description="Folds; features are refitted in each.")
-    seed: int = Field(default=42, ge=0, description="Seed of the folds and of the models.")
+    most_rows: int = Field(
+        default=100_000,
+        ge=1000,
+        description="Of more training rows, models are compared on a sample of so many; the chosen "
+        "one is trained on all.",
+    )
+    seed: int = Field(default=42, ge=0, description="Seed of the folds, the models, the sample.")
     overfitting_ratio: float = Field(
         default=1.5,
         gt=1,

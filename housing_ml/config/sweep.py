@@ -22,4 +22,9 @@ class SweepConfig(Config):
         description="What proposes trials; auto: wandb where it has an account, else optuna.",
     )
     folds: int = Field(default=3, ge=2, description="Folds; features are refitted in each.")
+    most_rows: int = Field(
+        default=100_000,
+        ge=1000,
+        description="Of more training rows, trials are judged on a sample of so many.",
+    )
     seed: int = Field(default=42, ge=0, description="Seed of the sampler, folds and models.")

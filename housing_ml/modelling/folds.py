@@ -46,6 +46,17 @@ def splitter(folds: int, seed: int) -> KFold:
     return KFold(n_splits=folds, shuffle=True, random_state=seed)
 
 
+def at_most(
+    raw: Matrix, y: NDArray[np.float64], rows: int, seed: int
+) -> tuple[Matrix, NDArray[np.float64]]:
+    """Return rows (n, 9) and prices (n,), or a sample of them in their order where n > `rows`."""
+    if len(raw) <= rows:
+        return raw, y
+    drawn = np.random.default_rng(seed).choice(len(raw), rows, replace=False)
+    drawn.sort()
+    return raw[drawn], y[drawn]
+
+
 def make_folds(
     raw: Matrix, y: NDArray[np.float64], features: FeatureParameters, folds: int, seed: int
 ) -> tuple[Fold, ...]:

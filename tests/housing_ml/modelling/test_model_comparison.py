@@ -10,11 +10,13 @@ from sklearn.model_selection import cross_validate
 
 from housing_ml.config.choices import FeatureParameters
 from housing_ml.config.modelling import Candidate, FeatureConfig, SelectionConfig
+from housing_ml.config.sweep import SweepConfig
 from housing_ml.data.contract import TARGET, Matrix, to_matrix
 from housing_ml.modelling.cluster_comparison import compare_clusters
-from housing_ml.modelling.folds import make_folds, predict_fold, splitter
+from housing_ml.modelling.folds import at_most, make_folds, predict_fold, splitter
 from housing_ml.modelling.model_comparison import select_model
 from housing_ml.modelling.models import ModelError, build_pipeline
+from housing_ml.modelling.sweep.objective import Objective
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,6 +76,22 @@ def test_the_winner_has_the_least_validation_wmape_and_all_points_are_reported(r
     flagged = {str(candidate.parameters): candidate.overfitting for candidate in report.candidates}
     assert flagged["{'min_samples_leaf': 1}"]
     assert not flagged["{'alpha': 1000000.0}"]
+
+
+def test_of_too_many_rows_models_and_trials_see_one_sample_of_them(rows: Rows) -> None:
+    ridge = (Candidate(model="ridge"),)
+    config = SelectionConfig(candidates=ridge, folds=2, most_rows=1000)
+    raw, price = at_most(*rows, 1000, config.seed)
+
+    report = select_model(*rows, FEATURES, config)
+
+    assert report.rows == len(raw) == len(np.unique(raw, axis=0)) == 1000
+    assert report.candidates[0].validation == (
+        select_model(raw, price, FEATURES, config).candidates[0].validation
+    )
+    trials = Objective(*rows, FEATURES, "ridge", {}, SweepConfig(folds=2, most_rows=1000))
+    assert [len(fold.train) for fold in trials.folds] == [500, 500]
+    assert at_most(*rows, 1200, 0)[0] is rows[0]
 
 
 def test_an_unknown_parameter_is_named_before_any_work() -> None:

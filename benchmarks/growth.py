@@ -1,0 +1,137 @@
+"""What a retrain costs on many times the rows, stage by stage.
+
+    python benchmarks/growth.py [ROWS ...]
+
+Each retrain has a home folder of its own, and jittered copies of the real rows in a Parquet file:
+places by up to 0.02 degrees, amounts by up to 3 %. Seconds are those that the stages say; memory
+is the largest sum of the resident sets of the retrain's processes while the stage ran. Then the
+size of the bundle, and the service's start and latency of one price with it. Defaults: 20640 and
+206400.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import numpy as np
+import pandas as pd
+
+from benchmarks.server import Server
+from housing_ml.config.data import DataConfig
+from housing_ml.data.contract import FIELDS, NUMERIC, TARGET
+from housing_ml.data.source import locate, read_source
+from housing_ml.data.table_file import read_table
+from housing_ml.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_STAGE = re.compile(r"^(\w[\w ]*?) +(computed|failed) +([\d.]+) s")
+_REQUESTS = 200
+_LOOKS_SECONDS = 0.5
+
+
+def jittered(frame: pd.DataFrame, rows: int) -> pd.DataFrame:
+    """Return so many rows: the real ones, then copies of them that are moved a little."""
+    copies = -(-rows // len(frame))
+    many = pd.concat([frame] * copies, ignore_index=True).head(rows)
+    random = np.random.default_rng(7)
+    new = np.arange(rows) >= len(frame)
+    for name in (*NUMERIC, TARGET):
+        place = name in {"longitude", "latitude"}
+        values = many[name].to_numpy(dtype=float)
+        moved = (
+            values + random.uniform(-0.02, 0.02, rows)
+            if place
+            else values * random.uniform(0.97, 1.03, rows)
+        )
+        moved = np.clip(moved, FIELDS[name].minimum, FIELDS[name].maximum)
+        many[name] = np.where(new, moved if place else np.round(moved, 4), values)
+    return many
+
+
+def processes(root: int) -> Iterator[int]:
+    """Yield the resident bytes of a process and of all its descendants."""
+    command = ["ps", "-A", "-o", "pid=,ppid=,rss="]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
+    table = [tuple(map(int, line.split())) for line in listed.splitlines()]
+    family = {root}
+    while more := {pid for pid, parent, _ in table if parent in family} - family:
+        family |= more
+    yield from (rss * 1024 for pid, _, rss in table if pid in family)
+
+
+def retrain(home: Path, data: Path) -> list[tuple[str, float, float]]:
+    """Run a whole retrain; return each stage's name, seconds and largest memory in bytes."""
+    environment = {**os.environ, "HOUSING_HOME": str(home), "HOUSING_DATA_URL": str(data)}
+    environment |= {"WANDB_MODE": "offline", "PREFECT_API_URL": ""}
+    command = [sys.executable, "-m", "housing_ml.cli", "retrain", "--as-job"]
+    largest, stages, ended = [0.0], [], threading.Event()
+    with subprocess.Popen(  # noqa: S603 - our own command
+        command, env=environment, stderr=subprocess.PIPE, text=True
+    ) as running:
+
+        def look() -> None:
+            while not ended.wait(_LOOKS_SECONDS):
+                largest[0] = max(largest[0], sum(processes(running.pid)))
+
+        threading.Thread(target=look, daemon=True).start()
+        for line in running.stderr or ():
+            print(line, end="", file=sys.stderr)
+            if found := _STAGE.match(line):
+                stages.append((found[1], float(found[3]), largest[0]))
+                largest[0] = 0.0
+        ended.set()
+    if running.returncode:
+        raise SystemExit(f"the retrain ended with {running.returncode}")
+    return stages
+
+
+def served(home: Path, row: dict[str, object]) -> tuple[float, float]:
+    """Return the seconds until a service is ready, and its median milliseconds for one price."""
+    started = time.perf_counter()
+    with Server([sys.executable, "-m", "serve"], {"HOUSING_HOME": str(home)}) as server:
+        ready = time.perf_counter() - started
+        times = []
+        with httpx.Client(base_url=server.url) as client:
+            for _ in range(_REQUESTS):
+                asked = time.perf_counter()
+                client.post("/api/v1/predict", json={"instances": [row]}).raise_for_status()
+                times.append(time.perf_counter() - asked)
+    return ready, float(np.median(times)) * 1000
+
+
+def main(sizes: list[int]) -> None:
+    """Measure a retrain of each size and print a table."""
+    source = locate(DataConfig(), Settings())
+    frame = read_table(source.address, read_source(source.address, source.expected_sha256))
+    row = frame.drop(columns=TARGET).iloc[0].to_dict()
+    for rows in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            home, data = Path(folder, "home"), Path(folder, "rows.parquet")
+            jittered(frame, rows).to_parquet(data, index=False)
+            started = time.perf_counter()
+            stages = retrain(home, data)
+            seconds = time.perf_counter() - started
+            bundles = (home / "storage" / "releases" / "bundles").rglob("*.*")
+            size = sum(file.stat().st_size for file in bundles)
+            ready, latency = served(home, row)
+        print(
+            f"\n{rows:,} rows: {seconds:.0f} s, bundle {size / 1e6:.1f} MB, "
+            f"service ready in {ready:.1f} s, {latency:.2f} ms a price"
+        )
+        for name, took, memory in stages:
+            print(f"  {name:14} {took:8.1f} s {memory / 1e9:6.2f} GB")
+
+
+if __name__ == "__main__":
+    main([int(text) for text in sys.argv[1:]] or [20_640, 206_400])
