@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from housing_ml.registry.models import RegistryError, registry_client
@@ -29,7 +30,7 @@ def announce_to(url: str, secret: str, settings: Settings) -> str:
         if known:
             client.update_webhook(known.webhook_id, events=[_EVENT], secret=secret)
         else:
-            known = client.create_webhook(f"{NAME} {url}", url, [_EVENT], secret=secret)
+            known = client.create_webhook(_name(url), url, [_EVENT], secret=secret)
         tried = client.test_webhook(known.webhook_id, _EVENT)
     if not tried.success:
         raise RegistryError(
@@ -51,6 +52,11 @@ def stop_announcing_to(url: str, settings: Settings) -> bool:
         for item in found:
             client.delete_webhook(item.webhook_id)
     return bool(found)
+
+
+def _name(url: str) -> str:
+    """Return a name that MLflow takes: an address has other characters, and more."""
+    return f"{NAME}-{sha256(url.encode()).hexdigest()[:16]}"
 
 
 def _webhooks(client: MlflowClient) -> list[Any]:
