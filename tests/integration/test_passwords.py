@@ -175,7 +175,8 @@ def test_mlflow_tells_a_service_of_each_promotion_until_it_is_told_to_stop(
         with registry_client(settings) as client:
             assert len(client.list_webhooks()) == 1
             client.create_registered_model("announced")
-            client.create_model_version("announced", "runs:/1/bundle")
+            run = client.create_run(client.create_experiment("announced")).info.run_id
+            client.create_model_version("announced", f"runs:/{run}/bundle", run)
             client.set_registered_model_alias("announced", "champion", "1")
         until(lambda: len(_Service.taken) == before + 1)
         assert b"champion" in _Service.taken[-1]
