@@ -12,10 +12,10 @@ from prefect.automations import (
     Posture,
     ResourceSpecification,
     RunDeployment,
-    SendNotification,
 )
 from prefect.client.schemas.objects import StateType
 
+from deployments.notices import OURS, RUN, notices
 from housing_ml.monitoring.publishing import DRIFT, RETRAIN
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ once, so that this is for lost machines only.
 """
 
 _read: Callable[..., Automation] = Automation.read  # type: ignore[assignment]  # not in a loop
-_RUN = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
-_OURS = ResourceSpecification({"prefect.resource.id": "prefect.tag.housing"})
 _ENDS = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
 HEARTBEAT = "prefect.flow-run.heartbeat"
 
@@ -48,7 +46,7 @@ def ensure_automations(retrain: UUID, notification: UUID | None) -> None:
     """
     wanted = [_silent_run(), _wanted_retrain(retrain)]
     if notification:
-        wanted += [_failure(notification), _rejection(notification), _question(notification)]
+        wanted += notices(notification)
     for automation in wanted:
         try:
             found = _read(name=automation.name)
@@ -75,8 +73,8 @@ def _silent_run() -> Automation:
         trigger=EventTrigger(
             after={HEARTBEAT},
             expect={HEARTBEAT, *_ENDS},
-            match=_RUN,
-            match_related=_OURS,
+            match=RUN,
+            match_related=OURS,
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
@@ -105,66 +103,4 @@ def _wanted_retrain(retrain: UUID) -> Automation:
             within=timedelta(0),
         ),
         actions=[RunDeployment(deployment_id=retrain)],
-    )
-
-
-def _failure(notification: UUID) -> Automation:
-    return Automation(
-        name="housing-failure",
-        description="Tell of a flow run that failed or crashed.",
-        trigger=EventTrigger(
-            expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
-            match=_RUN,
-            match_related=_OURS,
-            posture=Posture.Reactive,
-            threshold=1,
-            within=timedelta(0),
-        ),
-        actions=[
-            SendNotification(
-                block_document_id=notification,
-                subject="{{ flow.name }} {{ flow_run.state.name | lower }}",
-                body="{{ flow_run.name }}: {{ flow_run.state.message }}\n{{ flow_run | ui_url }}",
-            )
-        ],
-    )
-
-
-def _question(notification: UUID) -> Automation:
-    return _at_event(
-        "housing.model.asks",
-        name="housing-question",
-        description="Tell of a model that a person is to decide about.",
-        message=SendNotification(
-            block_document_id=notification,
-            subject="{{ event.resource.name }} waits for a person",
-            body="{{ event.payload.reasons | join('; ') }}\n"
-            "housing promote {{ event.payload.version }} --why REASON, or the form of the "
-            "deployment promote, puts it into service.\n{{ flow_run | ui_url }}",
-        ),
-    )
-
-
-def _rejection(notification: UUID) -> Automation:
-    return _at_event(
-        "housing.model.rejected",
-        name="housing-rejection",
-        description="Tell of a model that the gate rejected.",
-        message=SendNotification(
-            block_document_id=notification,
-            subject="The gate rejected {{ event.resource.name }}",
-            body="{{ event.payload.reasons | join('; ') }}\n{{ flow_run | ui_url }}",
-        ),
-    )
-
-
-def _at_event(event: str, *, name: str, description: str, message: SendNotification) -> Automation:
-    """Return the automation that sends a message at each event of a kind."""
-    return Automation(
-        name=name,
-        description=description,
-        trigger=EventTrigger(
-            expect={event}, posture=Posture.Reactive, threshold=1, within=timedelta(0)
-        ),
-        actions=[message],
     )

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from tests.flows.test_retrain import SMALL
 from tests.integration.monitoring_loop import LEARNER, Loop, estimates
@@ -196,6 +197,55 @@ def test_drift_starts_a_retrain_and_cancelling_it_stops_its_work(
     platform.command("flow-run", "cancel", run)
     platform.wait(run, "Cancelled")
     assert not Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.parametrize(
+    ("event", "resource", "payload", "words"),
+    [
+        (
+            "housing.monitor.alert",
+            {"id": "housing.model.champion", "name": "version 7"},
+            {"headline": "Alert on version 7: median_income."},
+            ("alert on version 7", "median_income", "housing monitor"),
+        ),
+        (
+            "prefect.work-pool.not-ready",
+            {"id": "prefect.work-pool.1", "name": "housing"},
+            {},
+            ("No worker is in the pool housing", "make worker"),
+        ),
+        (
+            "prefect.flow-run.Late",
+            {"id": "prefect.flow-run.1", "name": "quiet-otter"},
+            {},
+            ("is late", "quiet-otter", "prefect work-pool inspect housing"),
+        ),
+        (
+            "prefect.flow-run.Paused",
+            {"id": "prefect.flow-run.2", "name": "busy-otter"},
+            {},
+            ("waits for a person", "busy-otter", "housing status"),
+        ),
+    ],
+    ids=["monitor", "pool", "late", "paused"],
+)
+def test_people_are_told_what_to_look_at_and_what_to_type(
+    platform: Platform,
+    event: str,
+    resource: dict[str, str],
+    payload: dict[str, str],
+    words: tuple[str, ...],
+) -> None:
+    occurred = {
+        "occurred": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "event": event,
+        "resource": {f"prefect.resource.{name}": value for name, value in resource.items()},
+        "related": [{"prefect.resource.id": "prefect.tag.housing", "prefect.resource.role": "tag"}],
+        "payload": payload,
+        "id": str(uuid4()),
+    }
+    platform.post("events", [occurred]).raise_for_status()
+    platform.wait_until_told(*words)
 
 
 def test_no_secret_is_in_logs_parameters_or_results(platform: Platform) -> None:
