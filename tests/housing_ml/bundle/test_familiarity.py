@@ -92,10 +92,13 @@ def test_a_row_is_judged_alone_as_among_others(
     familiarity: Familiarity, sides: tuple[Matrix, Matrix]
 ) -> None:
     _, holdout = sides
-    many = familiarity.unfamiliar(holdout[:300])
-    for number in range(0, 300, 7):
-        alone = familiarity.unfamiliar(holdout[number : number + 1])
-        assert [part[0] for part in alone] == [part[number] for part in many]
+    moved = holdout[:600].copy()
+    moved[::5, :2] += np.random.default_rng(4).normal(0, 0.6, (120, 2))
+    many = familiarity.warnings(moved)
+    assert many
+    for number in (*range(600), *many):
+        alone = familiarity.warnings(moved[number : number + 1])
+        assert alone.get(0) == many.get(number)
 
 
 def test_values_that_mean_nothing_are_unfamiliar_and_no_error(familiarity: Familiarity) -> None:
