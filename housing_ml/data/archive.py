@@ -58,6 +58,8 @@ def unpacked(name: str, content: bytes, endings: Collection[str]) -> Content:
         if dot + packed in _PACKED:
             with pa.input_stream(io.BytesIO(content), compression=_PACKED[dot + packed]) as file:
                 return Content(stem, read_limited(file, "the unpacked file"))
+    except SourceError:
+        raise
     except _DAMAGED as error:
         raise SourceError(
             f"the archive is truncated or damaged ({error}): download it again"

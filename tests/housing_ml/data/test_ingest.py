@@ -106,9 +106,9 @@ def archive(**files: bytes) -> bytes:
 def zipped(**files: bytes) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as packed:
+        packed.writestr("__MACOSX/._rows.csv", b"what macOS adds")
         for name, content in files.items():
             packed.writestr(name.replace("_csv", ".csv"), content)
-            packed.writestr("__MACOSX/._rows.csv", b"what macOS adds")
     return buffer.getvalue()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from housing_ml.bundle.manifest import Provenance
-from housing_ml.bundle.model import Bundle
+from housing_ml.bundle.model import Bundle, Prediction
 from housing_ml.config.choices import FeatureParameters
 from housing_ml.config.modelling import TrainingConfig
 from housing_ml.data.contract import COLUMNS, TARGET, Matrix, to_matrix
@@ -58,12 +58,13 @@ class _Bent(Bundle):
     def __init__(
         self, bundle: Bundle, bend: Callable[[Matrix, NDArray[np.float64]], NDArray[np.float64]]
     ) -> None:
+        self._bend = None
         super().__init__(bundle.files())
         self._bend = bend
 
-    def predict(self, data: object) -> NDArray[np.float64]:
-        assert isinstance(data, np.ndarray)
-        return self._bend(data, super().predict(data))
+    def predict_matrix(self, raw: Matrix) -> Prediction:
+        found = super().predict_matrix(raw)
+        return found._replace(price=self._bend(raw, found.price)) if self._bend else found
 
 
 def test_a_sound_model_behaves(bundle: Bundle, raw: Matrix) -> None:
