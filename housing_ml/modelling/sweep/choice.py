@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _ERRORS = 2.0
 """Standard errors by which the best must be better: the best of many is so by luck as well."""
 
+_FEWEST_FOLDS = 2
+"""One fold says nothing of chance: the best trial wins."""
+
 
 class Choice(NamedTuple):
     """The trial that wins, and what the best gained over the parameters to beat.
@@ -43,7 +46,7 @@ def choose(trials: Sequence[Trial], start: Parameters, best: str = "") -> Choice
     named = [trial for trial in trials if best and trial.run == best]
     found = named[0] if named else min(trials, key=attrgetter("wmape"))
     known = [trial for trial in trials if trial.number == 0 and _same(trial.parameters, start)]
-    if not known or found is known[0]:
+    if not known or found is known[0] or len(found.fold_wmapes) < _FEWEST_FOLDS:
         return Choice(found)
     pairs = zip(known[0].fold_wmapes, found.fold_wmapes, strict=True)
     gains = [before - after for before, after in pairs]
