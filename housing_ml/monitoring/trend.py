@@ -44,11 +44,11 @@ def live_error(storage: ReleaseStorage) -> str:
     names = [name for name in storage.names(REPORTS) if name.endswith(".json")]
     found = storage.read(names[-1]) if names else None
     if found is None:
-        return "Live error: no report of the monitor yet; see `housing monitor`."
+        return "Live wMAPE: no report of the monitor yet; see `housing monitor`."
     try:
         report = msgspec.json.decode(found.content, type=_Report)
     except msgspec.DecodeError:
-        return f"Live error: the report {names[-1]} cannot be read; run `housing monitor`."
+        return f"Live wMAPE: the report {names[-1]} cannot be read; run `housing monitor`."
     days = sorted((group for group in report.performance if group.kind == "day"), key=_name)[-DAYS:]
     errors = [day.estimates.wmape[0] if day.estimates else None for day in days]
     state = "raised an alert" if report.alert else "was quiet"
@@ -56,7 +56,7 @@ def live_error(storage: ReleaseStorage) -> str:
         (day.name, error) for day, error in zip(days, errors, strict=True) if error is not None
     ]
     if not known:
-        return f"Live error: too few known prices; the last report, {report.at[:16]}, {state}."
+        return f"Live wMAPE: too few known prices; the last report, {report.at[:16]}, {state}."
     day, error = known[-1]
     return (
         f"Live wMAPE by day: {sparkline(errors)} {error:.1%} on {day}; the last report, "
