@@ -19,6 +19,7 @@ from housing_ml.records.equity import EVERYWHERE
 from housing_ml.records.evaluation import EvaluationResult
 from housing_ml.records.refs import DatasetRef
 from housing_ml.reporting.retrain import equity_rows
+from tests.housing_ml.conftest import PLACES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +99,7 @@ def test_the_report_and_the_registry_are_told_with_intervals_and_by_region(
     assert rows[0]["PRB"].startswith(f"{evaluation.equity[0].prb:+.3f} (")
     predictions = DatasetRef(key="k", sha256="0" * 64, size=1, rows=1, columns=("identity",))
     result = EvaluationResult(
-        evaluation=evaluation, skew=0.0, importances=(), predictions=predictions
+        evaluation=evaluation, skew=0.0, importances=(), places=PLACES, predictions=predictions
     )
     told = result.told().metrics
     assert told["prd"] == evaluation.equity[0].prd

@@ -51,7 +51,7 @@ def test_bundle_and_pipeline_predict_the_same_for_rows_that_are_new(
     model: ModelName, rows: tuple[Matrix, NDArray[np.float64]]
 ) -> None:
     raw, y = rows
-    pipeline, bundle = trained(raw[:1200], y[:1200], model)
+    pipeline, bundle, _ = trained(raw[:1200], y[:1200], model)
     limits = bundle.manifest.price_range
     expected = np.clip(pipeline.predict(raw[1200:]), limits.minimum, limits.maximum)
     np.testing.assert_allclose(bundle.predict(raw[1200:]), expected, rtol=1e-9)
@@ -78,7 +78,7 @@ def test_one_other_price_gives_another_bundle(rows: tuple[Matrix, NDArray[np.flo
 def test_prices_at_random_cannot_be_predicted(rows: tuple[Matrix, NDArray[np.float64]]) -> None:
     raw, y = rows
     permuted = np.random.default_rng(0).permutation(y)
-    pipeline, bundle = trained(raw[:4000], permuted[:4000])
+    pipeline, bundle, _ = trained(raw[:4000], permuted[:4000])
     for predicted in (bundle.predict(raw[4000:]), pipeline.predict(raw[4000:])):
         assert -0.25 < r2(permuted[4000:], predicted) < 0.02
 
