@@ -34,8 +34,8 @@ PROCESSES.set_forkserver_preload(["housing_ml.releases.promotion"])
 
 Maker = Callable[..., Any]
 
-WRITES = 8
-"""Predictions, three files, the version twice, the channels, the history."""
+WRITES = 9
+"""Predictions, the errors by place, three files, the version twice, the channels, the history."""
 
 
 @pytest.fixture(scope="module")

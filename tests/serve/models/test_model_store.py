@@ -299,7 +299,9 @@ def test_a_last_good_release_of_a_newer_version_is_refused_with_what_it_needs(
 ) -> None:
     last_good = LastGood(tmp_path, "champion")
     bundle = models.first.bundle
-    last_good.save(bundle, Home(tmp_path).publish(bundle, "1"))
+    home = Home(tmp_path)
+    release = home.publish(bundle, "1")
+    last_good.save(bundle, release, read_channels(home.releases)[0])
     found = last_good.load()
     assert found is not None
     assert found[1].version == "1"
