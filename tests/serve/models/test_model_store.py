@@ -14,6 +14,7 @@ from housing_ml.bundle.manifest import sha256
 from housing_ml.bundle.model import MODEL
 from housing_ml.bundle.signing import new_key
 from housing_ml.bundle.signing import sign as sign_bundle
+from housing_ml.releases.channels import read_channels
 from housing_ml.storage.errors import ReleaseError
 from serve.api.security import sign
 from serve.models.last_good import LastGood
