@@ -200,7 +200,7 @@ class _Handler(RequestHandler):  # type: ignore[misc]  # the package has no type
 
     def _give_token(self) -> None:
         """Answer as Google does a service account, a person, a machine or an exchange of tokens."""
-        self.emulator.exchanged.append(bytes(_read_raw_data(self)).decode())
+        self.emulator.exchanged.append(bytes(_read_raw_data(self) or b"").decode())
         self.emulator.tokens += 1
         token = {
             "access_token": f"token-{self.emulator.tokens}",
