@@ -16,7 +16,6 @@ from housing_ml.bundle.model import bounded
 from housing_ml.data.contract import to_matrix
 from serve.api.request_errors import may_repeat_keys
 from serve.app import create_app
-from serve.metrics import Metrics
 from serve.prediction_log.log import PredictionLog
 from serve.prediction_log.segments import Entry
 from serve.schemas import (
@@ -26,6 +25,7 @@ from serve.schemas import (
     PredictionResponse,
 )
 from serve.settings import Settings
+from serve.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable

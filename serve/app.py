@@ -27,7 +27,6 @@ from serve.api.request_body import ServiceRequest
 from serve.api.security import KEY_HEADER, ApiKeys
 from serve.api.traffic import Traffic
 from serve.inbox import Inbox
-from serve.metrics import Metrics
 from serve.models.last_good import LastGood
 from serve.models.model_store import ModelStore
 from serve.prediction_log.log import PredictionLog
@@ -51,6 +50,7 @@ from serve.settings import Settings, from_environment
 from serve.sources.circuit_breaker import CircuitBreaker
 from serve.sources.id_keys import IdKeys
 from serve.sources.sources import GuardedStorage, open_source, open_storage
+from serve.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from litestar.plugins import PluginProtocol
     from litestar.types import Receive, Scope, Send
 
-    from serve.traces import Traces
+    from serve.telemetry.traces import Traces
 
 
 _SWITCH_SECONDS = 0.0001
@@ -241,7 +241,7 @@ def _open_traces(settings: Settings) -> Traces | None:
     if not settings.otlp_endpoint:
         return None
     try:
-        from serve.telemetry import Telemetry  # noqa: PLC0415 - an extra, for who has an endpoint
+        from serve.telemetry.spans import Telemetry  # noqa: PLC0415 - an extra, for who has an endpoint
     except ImportError as error:
         logger.warning(
             "traces_not_sent", detail=f"{error}: install housing-ml with the extra `traces`"

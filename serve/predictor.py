@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
     from litestar.types import Scope
 
-    from serve.metrics import Metrics
     from serve.models.loaded_model import LoadedModel
     from serve.models.model_store import ModelStore
     from serve.prediction_log.log import PredictionLog
     from serve.rollout.canary import Canary
     from serve.rollout.probations import Probations
     from serve.sources.id_keys import IdKeys
+    from serve.telemetry.metrics import Metrics
 
 _SMALL = 16
 _THREADS = 2

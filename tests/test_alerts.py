@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
-from serve.metrics import Metrics
+from serve.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).parents[1]
 PROMETHEUS = ROOT / "deployments" / "prometheus"

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, cast
 
 import structlog
 
-from serve import traces
 from serve.api import prefix
 from serve.api.problems import request_names
+from serve.telemetry import traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
 
     from serve.api.traffic import Traffic
-    from serve.metrics import Metrics
     from serve.settings import Settings
-    from serve.traces import Traces
+    from serve.telemetry.metrics import Metrics
+    from serve.telemetry.traces import Traces
 
 _CLIENT_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _TOLD = frozenset({b"x-request-id", b"traceparent"})

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from housing_ml.data.contract import BlockGroup
-    from serve.metrics import Metrics
+    from serve.telemetry.metrics import Metrics
 
 _SMALL_BODY = 16_384
 _UTF_8 = (b"", b"utf-8", b"utf8")

@@ -25,18 +25,18 @@ from serve.models.loaded_model import LoadedModel, Rejected, check_signature, pr
 from serve.schemas import Dependency
 from serve.sources.circuit_breaker import CircuitBreaker, CircuitOpenError
 from serve.sources.deadline import Deadline
-from serve.traces import step
+from serve.telemetry.traces import step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from housing_ml.bundle.model import Bundle
     from housing_ml.releases.records import Release
-    from serve.metrics import Metrics
     from serve.models.last_good import LastGood
     from serve.settings import Settings
     from serve.sources.sources import Source
-    from serve.traces import Traces
+    from serve.telemetry.metrics import Metrics
+    from serve.telemetry.traces import Traces
 
 _FIRST_LOOK_SECONDS = 1.0
 """A source that takes longer at the start is overtaken by the last good bundle."""

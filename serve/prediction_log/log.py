@@ -32,8 +32,8 @@ from serve.schemas import Dependency
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from serve.metrics import Metrics
     from serve.settings import Settings
+    from serve.telemetry.metrics import Metrics
 
 _SEGMENT_BYTES = 2 * 2**20
 """A segment is in memory as a whole, several times over, while it becomes Parquet."""

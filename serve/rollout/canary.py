@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from housing_ml.data.contract import BlockGroup
     from housing_ml.storage.versioned import ReleaseStorage
-    from serve.metrics import Metrics
     from serve.models.loaded_model import LoadedModel
+    from serve.telemetry.metrics import Metrics
 
 KEY_HEADER = "X-Routing-Key"
 

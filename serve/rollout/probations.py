@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from housing_ml.storage.versioned import ReleaseStorage
-    from serve.metrics import Metrics
     from serve.models.loaded_model import LoadedModel
     from serve.prediction_log.segments import Entry
     from serve.schemas import Dependency
+    from serve.telemetry.metrics import Metrics
 
 
 class Probations:

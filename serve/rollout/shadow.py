@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from housing_ml.bundle.model import Prediction
     from housing_ml.data.contract import Matrix
-    from serve.metrics import Metrics
     from serve.models.loaded_model import LoadedModel
+    from serve.telemetry.metrics import Metrics
 
 _MOST_WAITING = 10_000
 """Rows that may wait."""

@@ -13,7 +13,7 @@ from serve.api.access import caller
 from serve.api.problems import ProblemError
 from serve.api.request_body import PlainJson, ServiceRequest
 from serve.schemas import FeedbackReceipt, FieldError
-from serve.traces import step
+from serve.telemetry.traces import step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from housing_ml.feedback.actual_prices import Feedback
     from serve.api.access import Access
     from serve.inbox import Inbox
-    from serve.metrics import Metrics
     from serve.rollout.probations import Probations
+    from serve.telemetry.metrics import Metrics
 
 
 def router(

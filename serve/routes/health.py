@@ -14,8 +14,8 @@ from serve.schemas import Alive, DeepHealth, Dependency, Ready
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from serve.metrics import Metrics
     from serve.models.model_store import ModelStore
+    from serve.telemetry.metrics import Metrics
 
 
 def router(

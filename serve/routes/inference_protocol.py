@@ -17,14 +17,14 @@ from serve.api.problems import ProblemError
 from serve.api.request_body import ServiceRequest, StrictJson
 from serve.api.tensors import INPUTS, LENGTH_HEADER, Tensor, as_instances, decode, metadata
 from serve.schemas import MAX_INSTANCES, PredictionRequest
-from serve.traces import recorded
+from serve.telemetry.traces import recorded
 
 if TYPE_CHECKING:
     from serve.api.access import Access
-    from serve.metrics import Metrics
     from serve.models.model_store import ModelStore
     from serve.predictor import Predictor
     from serve.schemas import PredictionResponse
+    from serve.telemetry.metrics import Metrics
 
 MODEL = "housing-price"
 OUTPUTS = metadata(["predicted_price", "lower", "upper", "prediction_id"])

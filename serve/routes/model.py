@@ -19,13 +19,13 @@ from serve.schemas import (
     PredictionRequest,
     PredictionResponse,
 )
-from serve.traces import recorded
+from serve.telemetry.traces import recorded
 
 if TYPE_CHECKING:
     from serve.api.access import Access
-    from serve.metrics import Metrics
     from serve.models.model_store import ModelStore
     from serve.predictor import Predictor
+    from serve.telemetry.metrics import Metrics
 
 
 def router(

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from housing_ml.releases.records import Release
     from housing_ml.storage.versioned import ReleaseStorage
     from serve.api.security import ApiKeys
-    from serve.metrics import Metrics
     from serve.models.model_store import ModelStore
+    from serve.telemetry.metrics import Metrics
 
 logger = structlog.get_logger(__name__)
 

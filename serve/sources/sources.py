@@ -12,7 +12,7 @@ from housing_ml.storage.errors import ReleaseError
 from housing_ml.storage.versioned import LocalReleases, ReleaseStorage, Versioned
 from serve.sources.deadline import Deadline
 from serve.sources.seen import SeenChannels
-from serve.traces import step
+from serve.telemetry.traces import step
 
 if TYPE_CHECKING:
     from collections.abc import Callable

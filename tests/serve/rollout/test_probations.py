@@ -14,11 +14,11 @@ from housing_ml.bundle.model import Bundle
 from housing_ml.data.contract import BlockGroup
 from housing_ml.releases.records import Release, TrainingData, now
 from housing_ml.storage.versioned import LocalReleases
-from serve.metrics import Metrics
 from serve.models.loaded_model import LoadedModel
 from serve.rollout.comparison import Asked
 from serve.rollout.lane import Lane, LaneFullError
 from serve.rollout.probations import Probations
+from serve.telemetry.metrics import Metrics
 from tests.waiting import PATIENCE_SECONDS, until
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from opentelemetry.trace import (
 )
 
 from housing_ml import __version__
-from serve.traces import Parent, recording
+from serve.telemetry.traces import Parent, recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.serve.conftest import Models, Service
 
-DEPLOYMENT = Path(__file__).parents[2] / "deployments" / "prometheus"
+DEPLOYMENT = Path(__file__).parents[3] / "deployments" / "prometheus"
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("prometheus"), reason="needs Prometheus: apt-get install prometheus"

@@ -23,8 +23,8 @@ from prometheus_client import (
 )
 
 from housing_ml.data.contract import COLUMNS
-from serve import metric_files
 from serve.schemas import Dependency
+from serve.telemetry import metric_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

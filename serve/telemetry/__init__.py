@@ -1,0 +1,1 @@
+"""What is measured and followed: figures for Prometheus, traces, spans for a collector."""
