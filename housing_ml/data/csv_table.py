@@ -102,8 +102,9 @@ class CsvReader:
         wanted = range(len(self.names)) if columns is None else columns
         final = begun = False
         while not final:
-            block = self._next_block() if len(self._text) < self._size else b""
-            final = len(self._text) < self._size and not block
+            has_room = len(self._text) <= self._size
+            block = self._next_block() if has_room else b""
+            final = has_room and not block
             self._text += block
             rows = find_rows(self._text, self.delimiter, len(self.names), final=final)
             if rows.consumed or final:

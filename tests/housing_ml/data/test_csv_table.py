@@ -50,6 +50,17 @@ def test_any_bytes_are_read_to_the_end_in_chunks_of_any_size(texts: list[str], s
         assert chunk.texts.num_rows == len(chunk.raw) == len(chunk.lines)
 
 
+def test_what_fills_a_chunk_to_the_last_byte_is_read_on() -> None:
+    text = (
+        b'one,two\n","a\raab,ba\r\n\n\ra\n,b\n""a\ra"\r\n\n,\r\n,\raa,b,""b\rb"\r"ba\n\rbb\n\rb\ra'
+        b'\n\r\r\n\naab",a","\rb"\nlast,row'
+    )
+
+    rows = [row for chunk in read(text, 27) for row in chunk.raw]
+
+    assert rows[-1] == b"last,row"
+
+
 def test_a_quote_that_is_not_closed_costs_one_line() -> None:
     chunks = read(b'a,b\n1,"open\n3,4\n5,6\n' + b"7,8\n" * 20, 30)
 
