@@ -11,7 +11,7 @@ import pytest
 
 from housing_ml import cli
 from housing_ml.bundle.signing import public_key
-from housing_ml.registry.models import _client
+from housing_ml.registry.models import registry_client
 from housing_ml.releases.channels import read_channels
 from housing_ml.releases.circumstances import baseline
 from housing_ml.releases.promotion import promote, reject
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts application invoked wit
 def home(tmp_path_factory: pytest.TempPathFactory, make_version: Callable[..., Any]) -> Path:
     """Version 2 in service, version 1 before it, version 3 rejected; MLflow knows all."""
     settings = Settings(home=tmp_path_factory.mktemp("home"))
-    with _client(settings) as client:
+    with registry_client(settings) as client:
         client.create_registered_model("housing-price")
         for version in "123":
             found = make_version(settings, version, [1.1, 1.2, 1.3])
