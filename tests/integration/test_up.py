@@ -160,11 +160,11 @@ def test_prices_double_the_monitor_finds_it_a_retrain_learns_it_and_the_error_is
     assert new != old, platform.told
     platform.wait_for(lambda: loop.served() == new)
 
-    assert loop.simulate(windows=2) == [new]
+    assert loop.simulate(windows=3) == [new]
     mended = loop.report()
     assert mended.champion == new
     assert not mended.live_error
-    assert estimates(mended, new).wmape.high < estimates(mended, old).wmape.low
+    assert estimates(mended, new).wmape.value < estimates(mended, old).wmape.low
 
 
 def test_late_runs_of_a_schedule_run_once_and_a_rejected_model_is_told(platform: Platform) -> None:
