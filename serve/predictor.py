@@ -10,21 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from housing_ml.data.contract import BlockGroup, to_matrix
 from serve.api.access import caller
-from serve.api.problems import ProblemError
-from serve.models import explanation
-from serve.models.comparables import comparables
+from serve.api.problems import ProblemError, no_model, unavailable
+from serve.models.explanation import explained
 from serve.models.pricing import Priced, price
 from serve.models.recent import Recent
 from serve.prediction_log.segments import Entry
 from serve.rollout.canary import routing_key
 from serve.rollout.comparison import Asked
 from serve.rollout.lane import Lane, LaneFullError
-from serve.schemas import Explanation, ExplanationResponse, PredictionResponse
+from serve.schemas import ExplanationResponse, PredictionResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,9 +43,6 @@ _MOST_OPEN = 64
 """Large requests, and explanations, that may be under way; more are refused, each kind alone."""
 
 _LANE_SECONDS = 30.0
-_REFERENCES = 16
-"""Reference rows of an explanation: 512 predictions for each instance."""
-
 T = TypeVar("T")
 
 
@@ -195,7 +190,7 @@ class Predictor:
     def _model(self) -> LoadedModel:
         model = self._store.current
         if model is None:
-            raise _unavailable("No model has been loaded yet.")
+            raise no_model()
         return model
 
 
@@ -203,24 +198,11 @@ async def _in(lane: Lane, kind: str, function: Callable[[], T]) -> T:
     try:
         return await lane.call(function, _LANE_SECONDS)
     except LaneFullError:
-        raise _unavailable(f"Too many {kind} wait; ask again in a moment.") from None
+        raise unavailable(f"Too many {kind} wait; ask again in a moment.") from None
     except TimeoutError:
-        raise _unavailable(f"This took longer than {_LANE_SECONDS:.0f} seconds.") from None
+        raise unavailable(f"This took longer than {_LANE_SECONDS:.0f} seconds.") from None
 
 
 def _explain(model: LoadedModel, places: list[BlockGroup]) -> ExplanationResponse:
-    references = model.bundle.golden.raw[:_REFERENCES]
-    raw = to_matrix(places)
-    base, contributions = explanation.explain(
-        lambda rows: model.bundle.predict_matrix(rows).price, raw, references
-    )
-    rows = zip(contributions.tolist(), comparables(model.bundle, raw), strict=True)
-    explanations = [
-        Explanation(base + sum(row), base, dict(zip(explanation.GROUPS, row, strict=True)), alike)
-        for row, alike in rows
-    ]
+    explanations = explained(model.bundle, to_matrix(places))
     return ExplanationResponse(explanations, model.version, model.channel)
-
-
-def _unavailable(detail: str) -> ProblemError:
-    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "1"})

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from housing_ml.feedback.lookup import LoggedPrediction
     from housing_ml.storage.versioned import ReleaseStorage
 
-_REFERENCES = 16
-"""Reference rows of an explanation, as in the service."""
-
 
 def prediction(prediction_id: str, *, day: date | None = None, as_json: Json = False) -> int:
     """Show a logged prediction: what was asked, said and why, and what the house really cost.
@@ -64,16 +61,12 @@ def _why(bundle: Bundle, found: LoggedPrediction) -> dict[str, Any]:
     import pandas as pd
 
     from housing_ml.data.contract import to_matrix
-    from serve.models.comparables import comparables
-    from serve.models.explanation import GROUPS, explain
+    from serve.models.explanation import explained
 
-    raw = to_matrix(pd.DataFrame([found.row]))
-    base, contributions = explain(
-        lambda rows: bundle.predict_matrix(rows).price, raw, bundle.golden.raw[:_REFERENCES]
-    )
-    parts = dict(zip(GROUPS, contributions[0].tolist(), strict=True))
-    alike = msgspec.to_builtins(comparables(bundle, raw)[0])
-    return {"base_price": base, "contributions": parts, "comparables": alike}
+    (why,) = explained(bundle, to_matrix(pd.DataFrame([found.row])))
+    said: dict[str, Any] = msgspec.to_builtins(why)
+    del said["predicted_price"]  # the one that was logged is shown
+    return said
 
 
 def _show(found: LoggedPrediction, why: dict[str, Any]) -> None:

@@ -36,6 +36,17 @@ class ProblemError(HTTPException):
         self.errors_omitted = errors_omitted
 
 
+def unavailable(detail: str, seconds: int = 1) -> ProblemError:
+    """Return a 503 that asks to try again in so many seconds."""
+    headers = {"Retry-After": str(seconds)}
+    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=headers)
+
+
+def no_model() -> ProblemError:
+    """Return the 503 of a service that has no model yet."""
+    return unavailable("No model has been loaded yet.")
+
+
 def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     """Answer a ProblemError, or Litestar's own 404, 405 and the like."""
     status = HTTPStatus(error.status_code)

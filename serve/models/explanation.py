@@ -20,9 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from housing_ml.data.contract import COLUMNS, Matrix
+from serve.models.comparables import comparables
+from serve.schemas import Explanation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from housing_ml.bundle.model import Bundle
 
 Vector: TypeAlias = NDArray[np.float64]
 
@@ -33,6 +37,22 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "age": ("housing_median_age",),
     "rooms and people": ("total_rooms", "total_bedrooms", "population", "households"),
 }
+
+
+_REFERENCES = 16
+"""Reference rows of an explanation: 512 predictions for each instance."""
+
+
+def explained(bundle: Bundle, raw: Matrix) -> list[Explanation]:
+    """Return why a bundle prices each of the raw rows (rows, 9) as it does."""
+    base, contributions = explain(
+        lambda rows: bundle.predict_matrix(rows).price, raw, bundle.golden.raw[:_REFERENCES]
+    )
+    rows = zip(contributions.tolist(), comparables(bundle, raw), strict=True)
+    return [
+        Explanation(base + sum(row), base, dict(zip(GROUPS, row, strict=True)), alike)
+        for row, alike in rows
+    ]
 
 
 def explain(

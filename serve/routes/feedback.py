@@ -10,7 +10,7 @@ from litestar import Request, Router, post
 from housing_ml.feedback.actual_prices import FeedbackRequest
 from serve.api import openapi
 from serve.api.access import caller
-from serve.api.problems import ProblemError
+from serve.api.problems import ProblemError, unavailable
 from serve.api.request_body import PlainJson, ServiceRequest
 from serve.schemas import FeedbackReceipt, FieldError
 from serve.telemetry.traces import step
@@ -92,8 +92,4 @@ async def _keep(inbox: Inbox, items: Sequence[Feedback], sender: str) -> None:
         with step("storage"):
             await inbox.keep(items, sender)
     except Exception as error:  # each storage has errors of its own
-        raise ProblemError(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "The prices could not be kept: send them again.",
-            headers={"Retry-After": "5"},
-        ) from error
+        raise unavailable("The prices could not be kept: send them again.", 5) from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from litestar import MediaType, Response, Router, get
 
 from serve.api import openapi
-from serve.api.problems import ProblemError
+from serve.api.problems import no_model
 from serve.schemas import Alive, DeepHealth, Dependency, Ready
 
 if TYPE_CHECKING:
@@ -36,11 +36,7 @@ def router(
     def ready() -> Ready:
         """Tell whether a model has proved itself; send no traffic while this fails."""
         if store.current is None:
-            raise ProblemError(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "No model has been loaded yet.",
-                headers={"Retry-After": "1"},
-            )
+            raise no_model()
         return Ready(store.current.version, store.current.channel)
 
     @get("/health/deep", sync_to_thread=False)

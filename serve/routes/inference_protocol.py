@@ -13,7 +13,7 @@ from litestar import Request, Response, Router, get, post
 from litestar.exceptions import HTTPException
 
 from housing_ml import __version__
-from serve.api.problems import ProblemError
+from serve.api.problems import ProblemError, no_model
 from serve.api.request_body import ServiceRequest, StrictJson
 from serve.api.tensors import INPUTS, LENGTH_HEADER, Tensor, as_instances, decode, metadata
 from serve.schemas import MAX_INSTANCES, PredictionRequest
@@ -48,7 +48,7 @@ def router(predictor: Predictor, store: ModelStore, metrics: Metrics, access: Ac
     @get("/health/ready", sync_to_thread=False)
     def ready() -> dict[str, bool]:
         if store.current is None:
-            raise _unavailable()
+            raise no_model()
         return {"ready": True}
 
     @get([f"{_MODEL_PATH}/ready", f"{_VERSION_PATH}/ready"], sync_to_thread=False)
@@ -101,7 +101,7 @@ def _serving(store: ModelStore, name: str, version: str | None) -> str:
     if name != MODEL:
         raise ProblemError(HTTPStatus.NOT_FOUND, f"There is no model {name}, but {MODEL}.")
     if current is None:
-        raise _unavailable()
+        raise no_model()
     if version not in {None, current.version}:
         detail = f"Version {version} does not answer here, but {current.version}."
         raise ProblemError(HTTPStatus.NOT_FOUND, detail)
@@ -133,8 +133,3 @@ def _refuse(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[st
     faults = [f"{fault.path}: {fault.rule}" for fault in getattr(error, "errors", None) or []]
     text = "; ".join([error.detail, *faults])
     return Response({"error": text}, status_code=error.status_code, headers=error.headers)
-
-
-def _unavailable() -> ProblemError:
-    detail = "No model has been loaded yet."
-    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "1"})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request, Router, get, post
 
 from serve.api import openapi
-from serve.api.problems import ProblemError
+from serve.api.problems import no_model
 from serve.api.request_body import ServiceRequest, StrictJson
 from serve.schemas import (
     MAX_EXPLAINED,
@@ -65,8 +65,7 @@ def router(
     def model() -> ModelResponse:
         """Tell which model answers now, what it is worth and where it came from."""
         if store.current is None:
-            detail = "No model has been loaded yet."
-            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "1"})
+            raise no_model()
         return store.current.describe()
 
     async def admit(request: Request[Any, Any, Any]) -> None:

@@ -15,7 +15,7 @@ from housing_ml.releases.records import Channels, Event
 from housing_ml.storage.errors import ReleaseError
 from serve.api import prefix
 from serve.api.compression import compressed
-from serve.api.problems import ProblemError
+from serve.api.problems import ProblemError, unavailable
 from serve.api.traffic import MinutesOfTraffic, Traffic
 
 if TYPE_CHECKING:
@@ -124,12 +124,8 @@ def router(storage: ReleaseStorage, traffic: Traffic, access: Access) -> Router:
         try:
             content = msgspec.json.encode(operations(storage, traffic))
         except (OSError, ReleaseError, msgspec.MsgspecError):
-            raise _unavailable("The release storage cannot be read now.") from None
+            raise unavailable("The release storage cannot be read now.") from None
         return Response(content, media_type=MediaType.JSON)
 
     handlers = [_house, _operators, _asset, state]
     return Router("/", route_handlers=handlers, include_in_schema=False)
-
-
-def _unavailable(detail: str) -> ProblemError:
-    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "1"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,7 +15,7 @@ from housing_ml.releases.holdout_errors import HoldoutErrors, errors_name
 from housing_ml.storage.errors import ReleaseError
 from serve.api.access import caller
 from serve.api.compression import as_json
-from serve.api.problems import ProblemError
+from serve.api.problems import no_model, unavailable
 
 if TYPE_CHECKING:
     from housing_ml.bundle.model import Bundle
@@ -116,7 +115,7 @@ def router(store: ModelStore, storage: ReleaseStorage, recent: Recent, access: A
 
     def current() -> tuple[str, Bundle]:
         if store.current is None:
-            raise _unavailable("No model has been loaded yet.")
+            raise no_model()
         return store.current.release.bundle, store.current.bundle
 
     @get("/", sync_to_thread=True)
@@ -140,7 +139,7 @@ def router(store: ModelStore, storage: ReleaseStorage, recent: Recent, access: A
         try:
             found = storage.read(errors_name(digest))
         except (OSError, ReleaseError):
-            raise _unavailable("The release storage cannot be read now.") from None
+            raise unavailable("The release storage cannot be read now.") from None
         return as_json(request, found.content if found else _NO_ERRORS)
 
     @get("/recent", sync_to_thread=False)
@@ -156,10 +155,6 @@ def router(store: ModelStore, storage: ReleaseStorage, recent: Recent, access: A
         before_request=admit,
         include_in_schema=False,
     )
-
-
-def _unavailable(detail: str) -> ProblemError:
-    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "1"})
 
 
 def _rounded(values: Floats, digits: int) -> list[float]:

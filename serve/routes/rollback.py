@@ -13,7 +13,7 @@ from housing_ml.releases.rollback import roll_back
 from housing_ml.storage.errors import ReleaseError
 from serve.api import openapi
 from serve.api.access import Access
-from serve.api.problems import ProblemError
+from serve.api.problems import ProblemError, unavailable
 from serve.api.request_body import PlainJson, ServiceRequest
 from serve.schemas import RollbackRequest, RollbackResponse
 
@@ -77,8 +77,4 @@ def _roll_back(
     except ReleaseError as error:
         raise ProblemError(HTTPStatus.CONFLICT, f"Not rolled back: {error}.") from error
     except Exception as error:  # each storage has errors of its own
-        raise ProblemError(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "The release storage cannot be used now: ask again.",
-            headers={"Retry-After": "5"},
-        ) from error
+        raise unavailable("The release storage cannot be used now: ask again.", 5) from error
