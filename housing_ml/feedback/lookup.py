@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import AwareDatetime, Field
@@ -13,7 +12,7 @@ from pydantic import AwareDatetime, Field
 from housing_ml.data.contract import CATEGORY, COLUMNS
 from housing_ml.feedback.actual_prices import batches
 from housing_ml.feedback.log_format import FOLDER, OUTPUTS
-from housing_ml.feedback.prediction_log import LogError
+from housing_ml.feedback.prediction_log import GoneError, opened
 from housing_ml.records.base import Record
 
 if TYPE_CHECKING:
@@ -54,16 +53,14 @@ def find_prediction(
         day: on which it was made, in UTC, where that is known.
 
     Raises:
-        LogError: when a file of the log cannot be read.
+        LogError: when a file of the log cannot be read, or is of a newer format.
     """
     for name in _files(storage, day):
-        found = storage.read(name)
-        if found is None:
-            continue  # what another process compacts meanwhile is in the file that replaced it
         try:
-            row = _row(pa.BufferReader(found.content), prediction_id)
-        except (pa.ArrowException, KeyError, OSError) as error:
-            raise LogError(f"{name}: {error}") from error
+            with opened(storage, name) as file:
+                row = _row(file, prediction_id)
+        except GoneError:
+            continue  # what another process compacts meanwhile is in the file that replaced it
         if row is not None:
             return _with_price(storage, row)
     return None
@@ -77,8 +74,7 @@ def _files(storage: ReleaseStorage, day: date | None) -> Iterator[str]:
         yield from (name for name in storage.names(folder) if name.endswith(".parquet"))
 
 
-def _row(source: pa.BufferReader, prediction_id: str) -> dict[str, Any] | None:
-    file = pq.ParquetFile(source)
+def _row(file: pq.ParquetFile, prediction_id: str) -> dict[str, Any] | None:
     for group in range(file.num_row_groups):
         ids = file.read_row_group(group, columns=[_ID]).column(_ID)
         place = pc.index(ids, prediction_id).as_py()

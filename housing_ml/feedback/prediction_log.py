@@ -5,8 +5,9 @@ Files are immutable and lie in a folder for each day in UTC on which they were b
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -33,6 +34,10 @@ _TEXTS = ("model_version", CATEGORY)
 
 class LogError(HousingError, RuntimeError):
     """A file of the log that cannot be read."""
+
+
+class GoneError(LogError):
+    """A file that was there, and has become a part of another one."""
 
 
 class LogRows(NamedTuple):
@@ -101,16 +106,28 @@ def read_log(storage: ReleaseStorage, name: str) -> Iterator[LogRows]:
     Raises:
         LogError: when it is not there, damaged, lacks a column, or is of a newer format.
     """
-    found = storage.read(name)
-    if found is None:
-        raise LogError(f"{name}: no longer there")
-    try:
-        file = pq.ParquetFile(pa.BufferReader(found.content), read_dictionary=[*_TEXTS])
-        if refusal := FORMAT.refusal(name, stamp(file)):
-            raise LogError(refusal)
-        wanted = ["prediction_id", "time", *_TEXTS, *NUMERIC, *OUTPUTS]
+    wanted = ["prediction_id", "time", *_TEXTS, *NUMERIC, *OUTPUTS]
+    with opened(storage, name, read_dictionary=[*_TEXTS]) as file:
         for batch in file.iter_batches(_BATCH_ROWS, columns=wanted):
             yield _rows(batch)
+
+
+@contextmanager
+def opened(storage: ReleaseStorage, name: str, **options: Any) -> Iterator[pq.ParquetFile]:
+    """Open a file of the log; `options` are those of `ParquetFile`.
+
+    Raises:
+        GoneError: when it is not there.
+        LogError: when it is damaged, lacks a column, or is of a newer format.
+    """
+    found = storage.read(name)
+    if found is None:
+        raise GoneError(f"{name}: no longer there")
+    try:
+        file = pq.ParquetFile(pa.BufferReader(found.content), **options)
+        if refusal := FORMAT.refusal(name, stamp(file)):
+            raise LogError(refusal)
+        yield file
     except (pa.ArrowException, KeyError, OSError, msgspec.ValidationError) as error:
         raise LogError(f"{name}: {error}") from error
 

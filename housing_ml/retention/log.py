@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from housing_ml.feedback.log_format import FOLDER, FORMAT
-from housing_ml.feedback.prediction_log import stamp
+from housing_ml.feedback.prediction_log import LogError, opened
 from housing_ml.monitoring.state import STATE, State
 from housing_ml.retention.found import Found
 
@@ -67,11 +67,10 @@ def _compact(storage: ReleaseStorage, folder: str) -> None:
 
 
 def _read(storage: ReleaseStorage, name: str) -> pa.Table | None:
-    found = storage.read(name)
     try:
-        file = pq.ParquetFile(pa.BufferReader(found.content)) if found else None
-        return file.read() if file and not FORMAT.refusal(name, stamp(file)) else None
-    except (pa.ArrowException, OSError, msgspec.ValidationError):
+        with opened(storage, name) as file:
+            return file.read()
+    except LogError:
         return None
 
 

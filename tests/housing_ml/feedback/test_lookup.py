@@ -7,12 +7,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from housing_ml.cli import app
 from housing_ml.data.contract import COLUMNS, to_matrix
 from housing_ml.feedback.actual_prices import Feedback, FeedbackStore
 from housing_ml.feedback.lookup import find_prediction
+from housing_ml.feedback.prediction_log import LogError
 from housing_ml.storage.versioned import LocalReleases
 from serve.prediction_log import parquet
 from serve.prediction_log.segments import Entry, to_columns
@@ -68,6 +71,24 @@ def test_the_day_narrows_the_search_and_reaches_files_begun_the_day_before(
     assert find_prediction(storage, name, late.date()) is not None
     assert find_prediction(storage, name, date(2026, 11, 20)) is None
     assert find_prediction(storage, "another") is None
+
+
+def test_a_log_of_a_newer_format_is_refused_with_what_it_needs(
+    storage: LocalReleases, housing_frame: pd.DataFrame
+) -> None:
+    (name,) = log(storage, housing_frame[:1], TUESDAY, TUESDAY.date())
+    (file,) = storage.names(f"predictions/date={TUESDAY.date()}")
+    found = storage.read(file)
+    assert found
+    newer = pq.read_table(pa.BufferReader(found.content)).replace_schema_metadata(
+        {"format": "99", "needs": "9.0.0"}
+    )
+    sink = pa.BufferOutputStream()
+    pq.write_table(newer, sink)
+    storage.write(file, sink.getvalue().to_pybytes())
+
+    with pytest.raises(LogError, match=r"format 99, .* housing-ml 9\.0\.0"):
+        find_prediction(storage, name)
 
 
 def test_missing_bedrooms_are_missing(storage: LocalReleases, housing_frame: pd.DataFrame) -> None:
