@@ -5,7 +5,7 @@ It reads no more of the report than it shows, so that a glance loads none of wha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -35,20 +35,37 @@ class _Report(msgspec.Struct):
     performance: list[_Group] = []
 
 
-def live_error(storage: ReleaseStorage) -> str:
-    """Return the wMAPE of the last days with a known one, drawn and in figures, in a sentence.
+class LastReport(NamedTuple):
+    """The monitor's last report: its name in the storage, and its JSON."""
+
+    name: str
+    content: bytes
+
+
+def last_report(storage: ReleaseStorage) -> LastReport | None:
+    """Return the monitor's last report, or None when there is none.
 
     Raises:
         ReleaseError: when the storage cannot be read.
     """
     names = [name for name in storage.names(REPORTS) if name.endswith(".json")]
     found = storage.read(names[-1]) if names else None
-    if found is None:
+    return LastReport(names[-1], found.content) if found else None
+
+
+def live_error(storage: ReleaseStorage) -> str:
+    """Return the wMAPE of the last days with a known one, drawn and in figures, in a sentence.
+
+    Raises:
+        ReleaseError: when the storage cannot be read.
+    """
+    last = last_report(storage)
+    if last is None:
         return "Live wMAPE: no report of the monitor yet; see `housing monitor`."
     try:
-        report = msgspec.json.decode(found.content, type=_Report)
+        report = msgspec.json.decode(last.content, type=_Report)
     except msgspec.DecodeError:
-        return f"Live wMAPE: the report {names[-1]} cannot be read; run `housing monitor`."
+        return f"Live wMAPE: the report {last.name} cannot be read; run `housing monitor`."
     days = sorted((group for group in report.performance if group.kind == "day"), key=_name)[-DAYS:]
     errors = [day.estimates.wmape[0] if day.estimates else None for day in days]
     state = "raised an alert" if report.alert else "was quiet"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from housing_ml.monitoring.trend import REPORTS
 from housing_ml.retention.found import Found
 from housing_ml.retention.needs import needed_data
 
@@ -42,10 +43,11 @@ def old_bundles(
     folders: dict[str, list[StoredObject]] = {}
     for item in files.objects(f"{_RELEASES}/bundles"):
         folders.setdefault(item.name.split("/")[2], []).append(item)
-    for item in files.objects(f"{_RELEASES}/predictions"):  # of the holdout, for comparisons
-        folder = item.name.split("/")[2]
-        if not folder.startswith("date="):
-            folders.setdefault(folder.removesuffix(".parquet"), []).append(item)
+    for kind in ("predictions", "holdout"):  # of the holdout, for comparisons and the map
+        for item in files.objects(f"{_RELEASES}/{kind}"):
+            name = item.name.split("/")[2]
+            if not name.startswith("date="):
+                folders.setdefault(name.partition(".")[0], []).append(item)
     old = [
         item
         for digest, items in folders.items()
@@ -78,7 +80,7 @@ def old_reports(files: ObjectFiles, now: datetime, config: RetentionConfig) -> l
     return [
         _found(files, name, _before(files.objects(f"{_RELEASES}/{folder}"), since))
         for name, folder in (
-            ("monitor's reports", "monitoring/reports"),
+            ("monitor's reports", REPORTS),
             ("canaries' counts", "watch"),
         )
     ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from litestar import MediaType, Request, Response, Router, get
 
+from housing_ml.monitoring.trend import last_report
 from housing_ml.releases.channels import history, read_channels, read_release
 from housing_ml.releases.records import Channels, Event
 from housing_ml.storage.errors import ReleaseError
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 MAX_EVENTS = 50
 """Latest events of the history that operators are shown."""
 
-_REPORTS = "monitoring/reports"
 _FOLDER = Path(__file__).parents[1] / "pages"
 _ASSETS = {
     "house.css": MediaType.CSS,
@@ -68,8 +68,7 @@ def operations(storage: ReleaseStorage, traffic: Traffic) -> Operations:
         ReleaseError: when they cannot be read.
     """
     channels, _ = read_channels(storage)
-    reports = [name for name in storage.names(_REPORTS) if name.endswith(".json")]
-    last = storage.read(reports[-1]) if reports else None
+    last = last_report(storage)
     events = history(storage)[: -MAX_EVENTS - 1 : -1]
     return Operations(
         channels=channels,

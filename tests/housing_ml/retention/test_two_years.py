@@ -27,6 +27,7 @@ from housing_ml.releases.channels import (
     read_channels,
     record_release,
 )
+from housing_ml.releases.holdout_errors import errors_name
 from housing_ml.releases.records import Event, Release, TrainingData
 from housing_ml.releases.rollback import roll_back
 from housing_ml.retention.clearing import clear
@@ -86,6 +87,7 @@ class Life:
         publish_bundle(self.releases, release.bundle, files)
         record_release(self.releases, release)
         self.releases.write(f"predictions/{release.bundle}.parquet", DATA)
+        self.releases.write(errors_name(release.bundle), DATA)
         if promote:
             channels, generation = read_channels(self.releases)
             before = channels.channels.get("champion")
@@ -164,6 +166,17 @@ def test_history_and_records_are_whole_and_last_months_champion_can_be_rolled_ba
     restored = roll_back(found.releases, month_old, why="it was better", by="me")
     assert restored.bundle == month_old
     assert fetch_bundle(found.releases, month_old)
+
+
+def test_what_is_kept_of_a_holdout_goes_with_its_bundle(
+    life: tuple[Life, list[int], datetime],
+) -> None:
+    releases = life[0].releases
+    kept = {name.rpartition("/")[2] for name in releases.folders("bundles")}
+
+    assert {name.rpartition("/")[2] for name in releases.names("holdout")} == {
+        f"{digest}.json" for digest in kept
+    }
 
 
 def test_a_champion_of_two_years_ago_is_gone_and_the_roll_back_says_so(
