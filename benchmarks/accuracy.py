@@ -28,6 +28,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegresso
 from sklearn.model_selection import train_test_split
 from threadpoolctl import threadpool_limits
 
+from benchmarks.rows import microseconds
 from housing_ml.bundle.manifest import Provenance
 from housing_ml.config.choices import FeatureParameters
 from housing_ml.config.data import DataConfig
@@ -61,7 +62,7 @@ RECIPES: dict[str, Parameters] = {
     "the default": {},
     "1,000 trees at 0.02": {"max_iter": 1000, "learning_rate": 0.02},
 }
-ONE, MANY, TRIES = 200, 1000, 7
+ONE, MANY = 200, 1000
 
 
 class Rows(NamedTuple):
@@ -113,20 +114,10 @@ def row_price(rows: Rows, parameters: Parameters) -> str:
     config = TrainingConfig(folds=2)
     bundle = train(*rows, FEATURES, BOOSTING, parameters, config, provenance).bundle
     alone = [rows.raw[row : row + 1] for row in range(ONE)]
-    one = least(lambda: [bundle.predict_matrix(row) for row in alone], ONE)
-    many = least(lambda: bundle.predict_matrix(rows.raw[:MANY]), MANY)
+    one = microseconds(lambda: [bundle.predict_matrix(row) for row in alone], ONE)
+    many = microseconds(lambda: bundle.predict_matrix(rows.raw[:MANY]), MANY)
     size = sum(map(len, bundle.files().values())) / 1e6
     return f"{one:7.0f} {many:7.1f} {size:6.1f}"
-
-
-def least(function: Callable[[], object], rows: int) -> float:
-    """Return the least processor time of several calls in microseconds per row."""
-    times = []
-    for _ in range(TRIES):
-        started = time.process_time()
-        function()
-        times.append(time.process_time() - started)
-    return min(times) * 1e6 / rows
 
 
 def line(name: str, make: Make, rows: Rows, seeds: int, splits: int) -> str:

@@ -4,14 +4,12 @@ import { quiet } from "./tables.js";
 
 const charts = new Map();
 
-const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
-
 /** A colour of the theme: `light-dark()` is worked out by the browser on a real element. */
 function colour(name, container) {
   container.style.color = `var(${name})`;
   const found = getComputedStyle(container).color;
   container.style.color = "";
-  return found || style(name);
+  return found;
 }
 
 function axis(ink, line) {
