@@ -119,13 +119,13 @@ def test_a_key_is_replaced_without_a_gap(
 def test_signatures_of_before_are_read_until_the_channels_are_signed(
     start: Callable[..., Service], tmp_path: Path, models: Models
 ) -> None:
-    home = Home(tmp_path)
+    home = Home(tmp_path / "unsigned")
     bundle = models.first.bundle
     release = home.publish_files(bundle.files(), bundle.digest, "1")
     signature = sign_bundle(release.bundle, OLD[0])
     home.promote(msgspec.structs.replace(release, signature=signature))
     unsigned = home.channels_file.read_bytes()
-    service = start(tmp_path, public_keys=OLD[1])
+    service = start(home.path, public_keys=OLD[1])
     assert service.version() == "1"
 
     sign_with(home, OLD[0])
@@ -157,15 +157,15 @@ def test_signed_channels_are_moved_by_nobody_without_a_key(home: Home, models: M
 def test_channels_that_are_gone_are_said_and_the_model_stays(
     start: Callable[..., Service], tmp_path: Path, models: Models
 ) -> None:
-    home = Home(tmp_path)
+    home = Home(tmp_path / "unsigned")
     home.publish(models.first.bundle, "1")
-    service = start(tmp_path)
+    service = start(home.path)
     assert service.deep()["status"] == "ok"
     home.channels_file.unlink()
     until(lambda: refused(service, "channels.json is gone"))
     assert service.version() == "1"
     service.stop()
-    service = start(tmp_path)
+    service = start(home.path)
     until(lambda: refused(service, "channels.json is gone"))
     assert service.version() == "1"
     home.publish(models.second.bundle, "2")
