@@ -5,7 +5,7 @@ export const dollars = new Intl.NumberFormat("en-US", {
 });
 
 /** One tab is one caller: a canary that answers it answers all of it, prices and reasons. */
-const tab = Math.random().toString(36).slice(2);
+let tab = Math.random().toString(36).slice(2);
 
 const root = new URL("..", import.meta.url);
 
@@ -20,6 +20,13 @@ export function useKey(value) {
   key = value;
 }
 
+/** Who this tab is to the service, for a worker of it to be the same. */
+export const identity = () => ({ key, tab });
+
+export function assume(other) {
+  ({ key, tab } = other);
+}
+
 /** A refusal of the service: its message, and what each field breaks. */
 export class Refusal extends Error {
   constructor(status, problem, wait) {
@@ -30,8 +37,8 @@ export class Refusal extends Error {
   }
 }
 
-async function once(path, body, own = key) {
-  const headers = { "X-Routing-Key": tab, ...(own ? { "X-API-Key": own } : {}) };
+async function once(path, body, { own = key, more = {} } = {}) {
+  const headers = { "X-Routing-Key": tab, ...(own ? { "X-API-Key": own } : {}), ...more };
   const options = body === undefined ? { headers } : {
     method: "POST",
     headers: { ...headers, "Content-Type": "application/json" },
@@ -54,9 +61,9 @@ export async function ask(path, body, tries = 5) {
   }
 }
 
-/** Ask once with another key than the page's: it is not kept. */
-export function askAs(own, path, body) {
-  return once(path, body, own);
+/** Ask once with another key than the page's, which is not kept; `more` are headers. */
+export function askAs(own, path, body, more = {}) {
+  return once(path, body, { own, more });
 }
 
 /** Make an element with properties and children; text stays text. */

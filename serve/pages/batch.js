@@ -1,136 +1,80 @@
-/** A CSV file priced a thousand rows at a time, with the rows that break a rule listed. */
+/** A file of many rows: priced by a worker, drawn on the map, with its errors by row and a download. */
 
-import { ask, element } from "./api.js";
-import { names, numbers } from "./form.js";
+import { at, element, identity } from "./api.js";
+import { names, numbers, optional } from "./form.js";
+import * as map from "./map.js";
 
-const CHUNK = 1000;
-const SHOWN = 200;
+const get = (id) => document.getElementById(id);
+const count = (number) => number.toLocaleString("en-US");
+let worker = null;
 
-/** What is missing and what is a number, as in `housing_ml/data/values.py`. */
-const MISSING = new Set(["", "na", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "null", "none", "nan", "+nan", "-nan",
-  "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"]);
-const NUMBER = /^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$/;
-
-/** Split CSV text into rows of cells; quoted cells may hold commas, quotes and line ends. */
-export function parse(text) {
-  const rows = [];
-  let row = [], cell = "", quoted = false;
-  const endRow = () => {
-    row.push(cell);
-    if (row.length > 1 || row[0] !== "") rows.push(row);
-    row = [];
-    cell = "";
-  };
-  for (let at = 0; at < text.length; at += 1) {
-    const sign = text[at];
-    if (quoted && sign === '"' && text[at + 1] === '"') { cell += '"'; at += 1; }
-    else if (sign === '"') quoted = !quoted;
-    else if (quoted) cell += sign;
-    else if (sign === ",") { row.push(cell); cell = ""; }
-    else if (sign === "\n") endRow();
-    else if (sign !== "\r") cell += sign;
-  }
-  if (cell !== "" || row.length) endRow();
-  return rows;
-}
-
-const quote = (cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
-
-/** The block group of a row; a cell that is no number stays text, for the service to refuse. */
-function instance(header, row) {
-  const numeric = new Set(numbers().map((field) => field.name));
-  const place = {};
-  header.forEach((name, index) => {
-    const cell = (row[index] ?? "").replace(/^[ \t]+|[ \t]+$/g, "");
-    if (!names().includes(name) || MISSING.has(cell.toLowerCase())) return;
-    place[name] = numeric.has(name) && NUMBER.test(cell) ? Number(cell) : cell;
-  });
-  return place;
-}
-
-/** Price rows; those that the service refuses are set aside and the others asked for again. */
-async function price(rows, refused) {
-  const kept = rows.filter(({ number }) => !refused.has(number));
-  if (!kept.length) return new Map();
-  try {
-    const answer = await ask("/api/v1/predict", { instances: kept.map(({ place }) => place) });
-    return new Map(kept.map(({ number }, index) => [number, answer.predictions[index]]));
-  } catch (refusal) {
-    const faults = (refusal.errors ?? []).map((error) => [/^instances\[(\d+)\]\.?(.*)/.exec(error.path), error]);
-    const named = faults.filter(([match]) => match);
-    if (!named.length) throw refusal;
-    for (const [[, index, field], { rule }] of named) {
-      const { number } = kept[Number(index)];
-      refused.set(number, [...(refused.get(number) ?? []), `${field} ${rule}`]);
-    }
-    return price(rows, refused);
-  }
-}
-
-function showRefused(refused, container) {
-  if (!refused.size) return container.replaceChildren();
-  const rows = [...refused].slice(0, SHOWN).map(([number, faults]) => element("tr", {},
-    element("th", { scope: "row" }, String(number)), element("td", {}, faults.join("; "))));
-  const more = refused.size > SHOWN ? `, the first ${SHOWN} of them here` : "";
-  const caption = element("caption", {}, `${refused.size} rows without a price${more}`);
+function showFaults({ faults, faultCount, rejected }) {
+  if (!faultCount) return get("batch-errors").replaceChildren();
+  const rows = faults.map(({ row, line, column, value, rule }) => element("tr", {}, element("th", { scope: "row" }, String(row)),
+    element("td", {}, column), element("td", {}, `${value === "" || value === null ? "" : `${JSON.stringify(value)} `}${rule}`),
+    element("td", {}, line ? `line ${line}` : "")));
+  const more = faultCount > faults.length ? `; the first ${count(faults.length)} of ${count(faultCount)} errors` : "";
+  const caption = element("caption", {}, `${count(rejected)} rows without a price, numbered from 1${more}`);
   const table = element("table", {}, caption, element("tbody", {}, ...rows));
   const frame = element("div", { className: "scroll", tabIndex: 0 }, table);
   frame.setAttribute("role", "region");
   frame.setAttribute("aria-label", "Rows without a price");
-  return container.replaceChildren(frame);
+  return get("batch-errors").replaceChildren(frame);
 }
 
-function offer(name, header, rows, prices, link) {
-  const lines = rows.map((row, index) => {
-    const found = prices.get(index + 1);
-    const { lower, upper } = found?.prediction_interval ?? {};
-    const added = found ? [found.predicted_price, lower, upper].map((value) => value.toFixed(2)) : ["", "", ""];
-    return [...header.map((_, column) => quote(row[column] ?? "")), ...added].join(",");
-  });
-  const text = [[...header.map(quote), "predicted_price", "lower", "upper"].join(","), ...lines, ""].join("\n");
+function offer(link, content, name) {
   URL.revokeObjectURL(link.href);
-  Object.assign(link, {
-    href: URL.createObjectURL(new Blob([text], { type: "text/csv" })),
-    download: name.replace(/(\.csv)?$/i, "-priced.csv"), hidden: false,
-  });
+  link.hidden = !content;
+  if (content) Object.assign(link, { href: URL.createObjectURL(content), download: name });
 }
 
-async function run(file, parts) {
-  const [header, ...rows] = parse(await file.text());
-  const missing = names().filter((name) => name !== "total_bedrooms" && !header?.includes(name));
-  if (missing.length) throw new Error(`The first line lacks ${missing.join(", ")}.`);
-  const refused = new Map(), prices = new Map();
-  for (let start = 0; start < rows.length; start += CHUNK) {
-    const chunk = rows.slice(start, start + CHUNK).map((row, index) => ({
-      number: start + index + 1, place: instance(header, row),
-    }));
-    for (const [number, found] of await price(chunk, refused)) prices.set(number, found);
-    const done = Math.min(start + CHUNK, rows.length);
-    parts.progress.value = done / rows.length;
-    parts.text.textContent = `${done.toLocaleString("en-US")} of ${rows.length.toLocaleString("en-US")} rows`;
-  }
-  parts.text.textContent = `${prices.size.toLocaleString("en-US")} rows priced, ${refused.size} not.`;
-  showRefused(refused, parts.errors);
-  offer(file.name, header, rows, prices, parts.link);
+function end(name, found) {
+  const stem = name.replace(/(\.(csv|parquet|xlsx|gz|zst|zip|tgz|tar))+$/i, "");
+  const why = found.problem ? ` It ended early: ${found.problem}` : found.isStopped ? " You stopped it." : "";
+  get("progress-text").textContent = found.file ? `${count(found.priced)} rows priced, ${count(found.rejected)} not.${why}` : found.problem;
+  get("stop").hidden = true;
+  if (!found.file) return;
+  showFaults(found);
+  offer(get("download"), found.file, `${stem}-priced.csv`);
+  offer(get("download-errors"), found.errors, `${stem}-errors.csv`);
 }
 
-/** Price the file that a person chooses. */
-export function listen() {
-  const get = (id) => document.getElementById(id);
-  const parts = {
-    progress: get("progress"), text: get("progress-text"), link: get("download"), errors: get("batch-errors"),
-  };
-  get("file").addEventListener("change", async (event) => {
-    const [file] = event.target.files;
-    if (!file) return;
-    get("batch").hidden = false;
-    parts.link.hidden = true;
-    parts.errors.replaceChildren();
-    parts.progress.value = 0;
-    try {
-      await run(file, parts);
-    } catch (error) {
-      parts.text.textContent = error.message;
+function begin(file) {
+  worker?.terminate();
+  worker = new Worker(at("/assets/batch-worker.js"), { type: "module" });
+  get("batch").hidden = get("stop").hidden = false;
+  get("download").hidden = get("download-errors").hidden = true;
+  get("batch-errors").replaceChildren();
+  get("progress").value = 0;
+  get("progress-text").textContent = "Reading the file.";
+  map.clearFile();
+  worker.addEventListener("message", ({ data }) => {
+    if (data.points) {
+      get("progress").value = data.done / data.total;
+      get("progress-text").textContent = `${count(data.done)} of ${count(data.total)} rows`;
+      map.addFile(data.points);
+    } else {
+      if (data.total && data.done === data.total) get("progress").value = 1;
+      end(file.name, data);
     }
+  });
+  worker.addEventListener("error", () => end(file.name, { problem: "The file could not be read." }));
+  const contract = { columns: names(), numbers: numbers().map(({ name }) => name), optional: optional() };
+  worker.postMessage({ file, contract, identity: identity() });
+}
+
+/** Price the file that a person chooses or drops, and draw what has a price so far. */
+export function listen() {
+  get("file").addEventListener("change", ({ target }) => {
+    if (target.files[0]) begin(target.files[0]);
+    target.value = ""; // the same file can be chosen again
+  });
+  get("stop").addEventListener("click", () => worker.postMessage("stop"));
+  const section = get("files");
+  section.addEventListener("dragover", (event) => event.preventDefault());
+  section.addEventListener("drop", (event) => {
+    event.preventDefault();
+    const [file] = event.dataTransfer.files;
+    if (file) begin(file);
   });
 }

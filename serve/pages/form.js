@@ -102,6 +102,11 @@ export function numbers() {
   return [...fields.values()].filter((field) => !field.choices);
 }
 
+/** The names of those that may be left empty. */
+export function optional() {
+  return [...fields.values()].filter((field) => !field.required).map((field) => field.name);
+}
+
 /** The names of all fields, in the form's order. */
 export function names() {
   return [...fields.keys()];

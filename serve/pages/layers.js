@@ -5,9 +5,11 @@ import { ask, dollars } from "./api.js";
 const percent = (value) => `${Math.round(100 * value)} %`;
 const rows = (value) => `${Number(value.toPrecision(2))} rows per km²`;
 
+/** How far a value is from the low end of a layer's colours to the high one, 0 to 1. */
+export const share = ({ low, high }, value) => Math.min(1, Math.max(0, Math.log(value / low) / Math.log(high / low)));
+
 /** From blue over grey to orange: told apart by colour-blind people, in light and dark. */
-export function colour({ low, high }, value) {
-  const share = Math.min(1, Math.max(0, Math.log(value / low) / Math.log(high / low)));
+export function colour(share) {
   const [from, to, part] = share < 0.5
     ? [[33, 102, 172], [140, 140, 140], share * 2]
     : [[140, 140, 140], [230, 110, 10], share * 2 - 1];
@@ -16,7 +18,7 @@ export function colour({ low, high }, value) {
 
 function points(columns, value, text) {
   return columns.longitude.map((longitude, row) => ({
-    longitude, latitude: columns.latitude[row], value: value(row), text: text(row),
+    longitude, latitude: columns.latitude[row], value: value(row), text: () => text(row),
   }));
 }
 
@@ -49,6 +51,14 @@ async function ofRecent() {
   return points(found, (row) => found.price[row], (row) => `Priced at ${dollars.format(found.price[row])}`);
 }
 
+/** Rows of the person's file that have a price. */
+export const file = [];
+
+/** The points of some of its rows, by column. */
+export function ofFile(columns) {
+  return points(columns, (row) => columns.price[row], (row) => `Row of your file, priced at ${dollars.format(columns.price[row])}`);
+}
+
 /** The layers by name, the first of them shown at the start. */
 export const LAYERS = {
   price: { title: "Price", low: 75_000, high: 450_000, format: dollars.format, load: ofPlaces("price", dollars.format), none: "" },
@@ -56,4 +66,8 @@ export const LAYERS = {
   width: { title: "Width of the interval", low: 30_000, high: 250_000, format: dollars.format, load: ofPlaces("interval_width", dollars.format), none: "" },
   density: { title: "Density of training rows", low: 0.01, high: 20, format: rows, load: ofPlaces("training_rows", rows), none: "" },
   recent: { title: "Your recent prices", low: 75_000, high: 450_000, format: dollars.format, load: ofRecent, none: "Nothing was priced yet." },
+  file: {
+    title: "Your file", low: 75_000, high: 450_000, format: dollars.format, none: "No row of a file was priced yet.",
+    load: async () => file,
+  },
 };

@@ -1,7 +1,8 @@
 /** The map of California: coast and counties, block groups by colour, a cross for the chosen place. */
 
 import { ask, dollars, element } from "./api.js";
-import { LAYERS, colour, errors, places } from "./layers.js";
+import { Dots } from "./dots.js";
+import { LAYERS, colour, errors, file, ofFile, places, share } from "./layers.js";
 
 const { L } = window;
 const STATE = [[32.5, -124.5], [42.05, -114.1]]; // south west and north east, as the contract has them
@@ -26,7 +27,7 @@ const map = L.map(container, {
   keyboard: false, attributionControl: false, zoomSnap: 0.5, minZoom: 5, maxZoom: 14, preferCanvas: true,
   zoomControl: false, maxBounds: AROUND,
 });
-const shown = L.layerGroup().addTo(map);
+const shown = new Dots().addTo(map);
 const alike = L.layerGroup().addTo(map);
 const small = L.layerGroup();
 let cross = null;
@@ -38,22 +39,19 @@ function mark(className, latitude, longitude, ...children) {
   return L.marker([latitude, longitude], { icon, interactive: false, keyboard: false });
 }
 
-/** Dots are small where all of California is seen, and can be hit with a finger where it is not. */
-const radius = () => Math.max(2, Math.min(8, map.getZoom() - 4));
-
 async function draw() {
   const chosen = LAYERS[layer];
   const points = await chosen.load().catch(() => []);
   if (chosen !== LAYERS[layer]) return; // another was chosen since
-  shown.clearLayers();
-  for (const { longitude, latitude, value, text } of points) {
-    L.circleMarker([latitude, longitude], {
-      radius: radius(), stroke: false, fillOpacity: 0.85, fillColor: colour(chosen, value),
-    }).bindTooltip(text).addTo(shown);
-  }
+  shown.clear((value) => share(chosen, value), colour);
+  shown.add(points);
+  explain(chosen, points.length);
+}
+
+function explain(chosen, count) {
   const ends = [`Blue ${chosen.format(chosen.low)} or less`, element("span", { className: "scale" }),
     `orange ${chosen.format(chosen.high)} or more.`];
-  legend.replaceChildren(...(points.length ? ends : [chosen.none]));
+  legend.replaceChildren(...(count ? ends : [chosen.none]));
 }
 
 function move(longitude, latitude) {
@@ -109,6 +107,22 @@ function press(event, choose) {
   return move(lng, lat);
 }
 
+/** Show no rows of a person's file yet. */
+export function clearFile() {
+  file.length = 0;
+  if (layer === "file") draw();
+}
+
+/** Show more rows of the file, in the layer of it. */
+export function addFile(columns) {
+  const more = ofFile(columns), isFirst = !file.length;
+  file.push(...more);
+  if (layer === "file") {
+    shown.add(more);
+    explain(LAYERS.file, file.length);
+  } else if (isFirst && more.length) document.getElementById("layer-file").click();
+}
+
 function offer(change) {
   const choices = Object.entries(LAYERS).map(([name, { title }]) => {
     const input = element("input", { type: "radio", name: "layer", value: name, id: `layer-${name}`, checked: name === layer });
@@ -134,7 +148,6 @@ export function listen(households, chosen, changed) {
   });
   container.addEventListener("keydown", (event) => press(event, choose));
   map.on("zoomend", () => {
-    shown.eachLayer((dot) => dot.setRadius(radius()));
     if (map.getZoom() >= LARGE) small.addTo(map);
     else small.remove();
   });

@@ -36,15 +36,8 @@ _ASSETS = {
     "vendor/california.json": MediaType.JSON,
     "vendor/uplot.css": MediaType.CSS,
     "vendor/uplot.js": "text/javascript",
-    **dict.fromkeys(
-        (
-            *("api.js", "batch.js", "form.js", "house.js", "layers.js", "link.js", "map.js"),
-            *("result.js", "whatif.js"),
-            *("alarms.js", "charts.js", "decisions.js", "gate.js", "monitor.js", "operators.js"),
-            *("rollback.js", "screen.js", "tables.js"),
-        ),
-        "text/javascript",
-    ),
+    "vendor/parquet.js": "text/javascript",
+    **dict.fromkeys((item.name for item in _FOLDER.glob("*.js")), "text/javascript"),
 }
 
 
