@@ -18,13 +18,8 @@ from housing_ml.records.imputation import ImputationResult
 from housing_ml.records.selection import SelectionResult
 from housing_ml.records.sweep import SweepOutcome
 from housing_ml.reporting.artifacts import show_figures, show_tables
-from housing_ml.reporting.retrain import (
-    cluster_rows,
-    gate_rows,
-    imputer_rows,
-    model_rows,
-    sweep_rows,
-)
+from housing_ml.reporting.gate import gate_rows, moved_rows, traffic_rows
+from housing_ml.reporting.retrain import cluster_rows, imputer_rows, model_rows, sweep_rows
 from housing_ml.settings import Settings
 from housing_ml.storage.store import open_store
 
@@ -33,6 +28,7 @@ if TYPE_CHECKING:
 
     from prefect import Task
 
+    from housing_ml.records.gate import Traffic
     from housing_ml.reporting.markdown import Row
 
 
@@ -95,8 +91,14 @@ def _tables(result: object) -> dict[str, list[Row]]:
         case SweepOutcome():
             return {"trials": sweep_rows(result.result)}
         case GateDecision():
-            return {"gate": gate_rows(result)}
+            return {"gate": gate_rows(result)} | _traffic(result.traffic)
     return {}
+
+
+def _traffic(found: Traffic | None) -> dict[str, list[Row]]:
+    if found is None or found.moved is None:
+        return {}
+    return {"traffic": traffic_rows(found), "most_moved": moved_rows(found)}
 
 
 def _figures(result: object) -> dict[str, bytes]:

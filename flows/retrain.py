@@ -107,6 +107,7 @@ def _release(
         config.gate,
         config.split,
         config.release.autonomy,
+        None if is_champion(channels, digest) else tasks.traffic(config.gate),
     )
     if world.accepted:
         tasks.acceptance(registered, world.accepted)

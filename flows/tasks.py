@@ -17,6 +17,7 @@ from prefect.logging import get_run_logger
 
 from housing_ml.config.choices import FeatureParameters, ImputerName, ModelName, Parameters
 from housing_ml.config.feedback import FeedbackConfig
+from housing_ml.config.gate import GateConfig
 from housing_ml.config.retrain import RetrainConfig
 from housing_ml.data.contract import COLUMNS, TARGET, to_matrix
 from housing_ml.orchestration.caching import LIBRARIES, stage
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from housing_ml.config.data import DataConfig, SplitConfig
-    from housing_ml.config.gate import GateConfig
     from housing_ml.config.modelling import (
         EvaluationConfig,
         FeatureConfig,
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from housing_ml.config.release import Autonomy
     from housing_ml.config.sweep import SweepConfig
     from housing_ml.data.contract import Matrix
+    from housing_ml.gate.traffic import Asked
     from housing_ml.records.ingestion import IngestResult
     from housing_ml.records.world import WorldResult
 
@@ -316,6 +317,20 @@ def figures(
     )
 
 
+@task(task_run_name="traffic", persist_result=False)
+def traffic(config: GateConfig) -> DatasetRef | None:
+    """Store what the service was asked for lately, if anything was; not cached."""
+    from datetime import UTC, datetime
+
+    from housing_ml.feedback.traffic import recent_traffic
+    from housing_ml.releases.channels import open_releases
+
+    settings, days = Settings(), config.traffic_days
+    storage, now = open_releases(settings), datetime.now(UTC)
+    rows = recent_traffic(storage, now, days=days, most=config.traffic_rows)
+    return None if rows is None else open_store(settings).put_frame(rows)
+
+
 @stage(timeout_seconds=300)
 def gate(  # noqa: PLR0913, PLR0917 - what each of the stages before has found
     trained: TrainingResult,
@@ -325,6 +340,7 @@ def gate(  # noqa: PLR0913, PLR0917 - what each of the stages before has found
     config: GateConfig,
     sides: SplitConfig,
     autonomy: Autonomy,
+    traffic: DatasetRef | None = None,
 ) -> GateDecision:
     """Decide whether the model may replace the champion, judged anew on the same holdout."""
     from housing_ml.gate.decision import decide
@@ -341,6 +357,7 @@ def gate(  # noqa: PLR0913, PLR0917 - what each of the stages before has found
         circumstances,
         rival=_rival_prices(store, evaluated, holdout, baseline),
         own=published_predictions(open_releases(Settings()), baseline.bundle) if baseline else None,
+        asked=_asked(store, traffic, baseline) if traffic else None,
         config=config,
         policy=Policy(sides, autonomy),
         store=store,
@@ -411,8 +428,8 @@ def report(
     """Write summary and figures to the reports folder, and show the summary in Prefect."""
     from housing_ml.modelling.sweep.figures import sweep_page
     from housing_ml.reporting.artifacts import show_summary
-    from housing_ml.reporting.markdown import table
-    from housing_ml.reporting.retrain import gate_rows, outcome, summary
+    from housing_ml.reporting.gate import gate_page
+    from housing_ml.reporting.retrain import outcome, summary
 
     settings = Settings()
     folder = settings.reports_path / f"version-{registered.version}"
@@ -425,7 +442,7 @@ def report(
     page = sweep_page(stages.sweep.result, sweeps)
     write_atomically(folder / "sweep.html", page)
     write_atomically(folder / "summary.md", text.encode())
-    write_atomically(folder / "gate.md", f"{table(gate_rows(decision))}\n".encode())
+    write_atomically(folder / "gate.md", gate_page(decision).encode())
     show_summary(text)
     return RetrainResult(
         version=registered.version,
@@ -465,6 +482,17 @@ def _rival_prices(
     identity = store.get_frame(evaluated.predictions)["identity"]
     prices = champion_prices(identity, to_matrix(frame), rival.bundle, releases)
     return only_unseen(frame, prices, rival.bundle, releases)
+
+
+def _asked(store: Store, traffic: DatasetRef, champion: Baseline | None) -> Asked:
+    """Return logged rows, and what the champion makes of them."""
+    from housing_ml.gate.traffic import Asked
+    from housing_ml.releases.channels import open_releases
+    from housing_ml.releases.predictions import champion_on_traffic
+
+    frame = store.get_frame(traffic)
+    raw = to_matrix(frame)
+    return Asked(raw, *champion_on_traffic(raw, frame, champion, open_releases(Settings())))
 
 
 def _skew(store: Store, trained: TrainingResult, raw: Matrix, price: NDArray[np.float64]) -> float:

@@ -79,6 +79,28 @@ class GateConfig(Config):
         description="Distance of the price-related bias from 0, beyond which the standard calls "
         "it unacceptable.",
     )
+    traffic_days: int = Field(
+        default=7, ge=1, le=366, description="Days of the prediction log that a model must price."
+    )
+    traffic_rows: int = Field(
+        default=100_000, ge=1, le=100_000, description="Most of its rows; of more, a sample."
+    )
+    max_traffic_moved: float = Field(
+        default=0.3,
+        gt=0,
+        le=1,
+        description="Share of the logged rows whose price may move by more than a tenth, beyond "
+        "what new prices explain, without a person.",
+    )
+    max_traffic_part_moved: float = Field(
+        default=0.5, gt=0, le=1, description="The same of any part of them."
+    )
+    max_traffic_warned: float = Field(
+        default=0.02,
+        ge=0,
+        lt=1,
+        description="Share of the logged rows that may come with a new warning without a person.",
+    )
     min_income_effect: float = Field(
         default=0.0, description="Mean relative change of price when every income rises."
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from housing_ml.gate import equity_rules, model_rules, service_rules, slice_rules
+from housing_ml.gate import traffic_rules as traffic
 from housing_ml.gate import trust_rules as trust
 from housing_ml.gate.records import GateEvidence, Rule
 from housing_ml.records.gate import GateDecision
@@ -31,6 +32,7 @@ def decide(evidence: GateEvidence, config: GateConfig) -> GateDecision:
         ask=bool(questions) and not failures,
         checks=checks,
         reasons=failures or questions or standing,
+        traffic=evidence.traffic,
     )
 
 
@@ -38,6 +40,7 @@ _PARTS = "Look at the slice's rows; more or newer data of it help most."
 _BEHAVIOUR = "Look at the rows whose price moves most, and at the features that move it."
 _DATA = "Look at the prices that came, then promote with `housing promote`, or refuse them."
 _EQUITY = "Look at the ratios of the cheapest and the dearest rows of the part."
+_TRAFFIC = "Look at the logged rows that move most: the report lists ten, with both prices."
 
 RULES = (
     Rule("G01", "RMSE", "Improve the model, or reconsider gate.max_rmse.", model_rules.rmse),
@@ -114,5 +117,8 @@ RULES = (
     Rule("G26", "Like houses alike (COD)", _EQUITY, equity_rules.cod),
     Rule("G27", "Cheap and dear alike (PRD)", _EQUITY, equity_rules.prd),
     Rule("G28", "Cheap and dear alike (PRB)", _EQUITY, equity_rules.prb),
+    Rule("G29", "A price for every logged row", _TRAFFIC, traffic.finite),
+    Rule("G30", "Prices of logged rows", _TRAFFIC, traffic.moved),
+    Rule("G31", "New warnings on logged rows", _TRAFFIC, traffic.warned),
 )
 """Every rule in the order of its code."""

@@ -15,6 +15,7 @@ from housing_ml.gate.records import Champion, GateEvidence
 from housing_ml.gate.rival import compare
 from housing_ml.gate.serving_cost import measure_serving
 from housing_ml.gate.slices import compare_slices
+from housing_ml.gate.traffic import price_traffic
 from housing_ml.modelling.metrics import metrics
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from housing_ml.config.gate import GateConfig
     from housing_ml.config.release import Autonomy
     from housing_ml.data.contract import Matrix
+    from housing_ml.gate.traffic import Asked
     from housing_ml.records.evaluation import EvaluationResult
     from housing_ml.records.gate import Baseline, Circumstances
     from housing_ml.records.refs import DatasetRef
@@ -54,6 +56,7 @@ def gather(  # noqa: PLR0913 - what each of the stages before has found
     *,
     rival: NDArray[np.float64] | None,
     own: pd.DataFrame | None,
+    asked: Asked | None = None,
     config: GateConfig,
     policy: Policy,
     store: Store,
@@ -68,6 +71,7 @@ def gather(  # noqa: PLR0913 - what each of the stages before has found
         rival: that model's prices in dollars of the held-out rows, (rows,), NaN where it has none;
             None where there is no model to beat.
         own: what that model published of its own holdout; None where it published nothing.
+        asked: what the service was asked for lately; None where nothing was logged.
         config: the gate's limits.
         policy: how rows are split, and how far the loop goes by itself.
         store: where the data are.
@@ -86,6 +90,7 @@ def gather(  # noqa: PLR0913 - what each of the stages before has found
         world = own_world(bundle, own, frame, policy.split, config)
         known = {"own_world": world, "published_wmape": published_wmape(own)}
         champion = champion.model_copy(update=known)
+    traffic = price_traffic(bundle, asked, circumstances.moves) if asked and bundle else None
     return GateEvidence(
         evaluation=evaluated.evaluation,
         interval_level=trained.bundle.interval_level,
@@ -98,6 +103,7 @@ def gather(  # noqa: PLR0913 - what each of the stages before has found
         code=circumstances.code,
         **_of_bundle(bundle, rows, rival),
         champion=champion,
+        traffic=traffic,
     )
 
 

@@ -12,7 +12,7 @@ from housing_ml.gate.serving_cost import ServingCost
 from housing_ml.gate.slices import SliceEvidence
 from housing_ml.records.base import Record
 from housing_ml.records.evaluation import Evaluation
-from housing_ml.records.gate import Check, CodeState, Move, Verdict
+from housing_ml.records.gate import Check, CodeState, Move, Traffic, Verdict
 from housing_ml.records.metrics import Metrics, PairedDifference
 
 if TYPE_CHECKING:
@@ -77,6 +77,9 @@ class GateEvidence(Record):
         description="Why this very bundle was taken out of service; none where it was not."
     )
     code: CodeState | None = Field(description="What ran; none where nobody asked for it.")
+    traffic: Traffic | None = Field(
+        default=None, description="What it makes of the latest traffic; none where none is logged."
+    )
 
 
 class Finding(NamedTuple):

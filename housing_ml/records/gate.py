@@ -36,6 +36,43 @@ class Check(Record):
     fix: str = Field(description="What to do about a failure; empty otherwise.")
 
 
+class TrafficPart(Record):
+    """How much a candidate moves the prices of a part of the logged rows."""
+
+    name: str = Field(description="Which part, such as `region fresno`.")
+    rows: int = Field(ge=1)
+    moved: float = Field(ge=0, le=1, description="Share whose price moves by more than a tenth.")
+
+
+class MovedRow(Record):
+    """A logged row whose price moves far."""
+
+    row: dict[str, float | str | None] = Field(description="What was asked, by column.")
+    champion: float = Field(description="The champion's price in dollars.")
+    candidate: float = Field(description="The candidate's.")
+    warnings: tuple[str, ...] = Field(description="What the candidate warns of.")
+
+
+class Traffic(Record):
+    """What a candidate makes of the rows that were priced lately."""
+
+    rows: int = Field(ge=1, description="Logged rows that it priced: all, or a sample.")
+    compared: int = Field(ge=0, description="Those that the champion prices too.")
+    not_finite: int = Field(ge=0, description="Those without a finite price.")
+    newly_warned: float | None = Field(
+        description="Share that it warns of and the champion does not; none: that is not known."
+    )
+    moved: float | None = Field(
+        description="Share whose price moves by more than a tenth, beyond what prices that came "
+        "explain; none without a champion."
+    )
+    shift: float | None = Field(
+        description="Mean natural logarithm of candidate's over champion's price; none without one."
+    )
+    parts: tuple[TrafficPart, ...] = Field(description="The same by part.")
+    most_moved: tuple[MovedRow, ...] = Field(description="The rows that move most.")
+
+
 class GateDecision(Record):
     """Whether to promote, with the checks and the reasons that decided."""
 
@@ -45,6 +82,9 @@ class GateDecision(Record):
     reasons: tuple[str, ...] = Field(
         description="Why not: the failures, or what a person is asked; or why: how the candidate "
         "stands to the champion."
+    )
+    traffic: Traffic | None = Field(
+        default=None, description="What it makes of the latest traffic; none where none is logged."
     )
 
     def __str__(self) -> str:

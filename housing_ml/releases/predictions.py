@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from housing_ml.data.contract import Matrix
+    from housing_ml.records.gate import Baseline
     from housing_ml.storage.versioned import ReleaseStorage
 
 
@@ -47,6 +48,40 @@ def champion_prices(
         return np.full(len(raw), np.nan)
     prices = published.set_index("identity")["predicted"]
     return prices.reindex(identity).to_numpy(dtype=np.float64)
+
+
+class Repriced(NamedTuple):
+    """What the champion makes of logged rows."""
+
+    price: NDArray[np.float64]
+    """Dollars, (rows,), NaN where it has none."""
+    warned: NDArray[np.bool_] | None
+    """Of which rows it warns, (rows,); None where its bundle cannot be asked."""
+
+
+def champion_on_traffic(
+    raw: Matrix, logged: pd.DataFrame, champion: Baseline | None, releases: ReleaseStorage
+) -> Repriced:
+    """Return what the champion makes of logged rows (rows, 9).
+
+    One whose bundle cannot be asked any more has the prices that it gave when it was.
+
+    Args:
+        raw: the rows.
+        logged: the version that priced each, and its price in dollars.
+        champion: the model in service, if there is one.
+        releases: where it is published.
+    """
+    nothing = np.full(len(raw), np.nan)
+    if champion is None:
+        return Repriced(nothing, None)
+    try:
+        bundle = Bundle(fetch_bundle(releases, champion.bundle))
+    except (BundleError, ReleaseError):
+        own = (logged["model_version"] == champion.version).to_numpy()
+        return Repriced(np.where(own, logged["predicted_price"], nothing), None)
+    warned = np.array([bool(found) for found in bundle.warnings_for(raw)])
+    return Repriced(bundle.predict_matrix(raw).price, warned)
 
 
 def only_unseen(

@@ -75,6 +75,10 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     """Of the requests, as a canary; none in the other channels."""
     replaced: str | None = None
     """Digest of the bundle that it took the channel from."""
+    moved: float | None = None
+    """Share of the logged rows of the week before that it moves by more than a tenth."""
+    shift: float | None = None
+    """Mean natural logarithm by which it moves them; both none where nothing was logged."""
     run_id: str | None = None
     promoted_at: str
     promoted_by: str

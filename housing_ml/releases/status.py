@@ -75,6 +75,7 @@ def _facts(release: Release, at: datetime) -> Row:
     since = datetime.fromisoformat(release.promoted_at)
     share = {"share": f"{release.share:.0%} of the requests"} if release.share else {}
     data = f"{release.data.rows:,} rows" + (" (synthetic)" if release.data.synthetic else "")
+    moved = {} if release.moved is None else {"moved of the week before": f"{release.moved:.1%}"}
     return {
         "version": release.version,
         **share,
@@ -84,6 +85,7 @@ def _facts(release: Release, at: datetime) -> Row:
             for name in _METRICS
             if name in release.metrics
         },
+        **moved,
         "trained on": data,
         "since (UTC)": f"{since.astimezone(UTC):%Y-%m-%d %H:%M}, {_ago(at - since)}",
         "by": release.promoted_by,

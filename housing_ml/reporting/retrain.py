@@ -5,10 +5,10 @@ Pure: records in, text out.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from housing_ml.records.training import BLOCK_DEGREES
+from housing_ml.reporting.gate import gate_lines
 from housing_ml.reporting.markdown import (
     EQUITY_TITLES,
     METRIC_TITLES,
@@ -172,18 +172,6 @@ def place_rows(stages: Stages) -> list[Row]:
     ]
 
 
-def gate_rows(decision: GateDecision) -> list[Row]:
-    """Return the gate's checks with their verdicts and reasons."""
-    return [
-        {
-            "check": f"{check.code} {check.title}",
-            "verdict": check.verdict,
-            "reason": f"{check.reason}. {check.fix}".removesuffix(" "),
-        }
-        for check in decision.checks
-    ]
-
-
 def comparisons(stages: Stages) -> dict[str, list[Row]]:
     """Return every table of what led to a model, by name."""
     level = stages.training.bundle.interval_level
@@ -240,21 +228,12 @@ def summary(stages: Stages, decision: GateDecision, outcome: str, reports: str) 
         "# Retrain",
         description(stages),
         f"**Gate**: {decision}.",
-        _gate_counts(decision),
-        table([row for row in gate_rows(decision) if row["verdict"] in {"fail", "ask"}]),
+        *gate_lines(decision),
         f"**Outcome**: {outcome}",
         f"**Figures**: {reports}",
         _next_step(decision),
     ]
     return paragraphs(parts)
-
-
-def _gate_counts(decision: GateDecision) -> str:
-    found = Counter(check.verdict for check in decision.checks)
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in found.most_common())
-    return (
-        f"{len(decision.checks)} checks: {counts}. All of them are in `gate.md`, with the figures."
-    )
 
 
 def outcome(registered: RegisteredVersion, decision: GateDecision) -> str:

@@ -100,6 +100,16 @@ def champion(settings: Settings) -> Release:
     return channels.channels["champion"]
 
 
+def log(rows: pd.DataFrame) -> list[str]:
+    """Log rows as priced just now, and return their ids."""
+    moment, ids = datetime.now(UTC), [f"prediction-{row}" for row in range(len(rows))]
+    numbers = np.column_stack([to_matrix(rows), np.full((len(rows), 3), 345_678.0)]).tobytes()
+    entry = Entry(moment.timestamp(), "1", "champion", ids, numbers)
+    name = f"predictions/date={moment.date()}/segment.parquet"
+    open_releases(Settings()).write(name, parquet.encode(to_columns([entry])))
+    return ids
+
+
 class Run:
     """A retrain in this process, with how each stage went."""
 
@@ -339,15 +349,10 @@ def test_without_an_account_each_trial_and_the_model_are_offline_runs(
 def test_prices_from_feedback_replace_those_of_the_source(
     sample: Path, housing_frame: pd.DataFrame
 ) -> None:
-    moment, storage = datetime.now(UTC), open_releases(Settings())
+    storage = open_releases(Settings())
     known = pd.read_csv(sample)
     others = housing_frame.drop(housing_frame.sample(2_000, random_state=7).index)
-    priced = pd.concat([known.head(30), others.tail(20)])
-    numbers = np.column_stack([to_matrix(priced), np.full((50, 3), 345_678.0)]).tobytes()
-    ids = [f"prediction-{row}" for row in range(50)]
-    entry = Entry(moment.timestamp(), "1", "champion", ids, numbers)
-    log = f"predictions/date={moment.date()}/segment.parquet"
-    storage.write(log, parquet.encode(to_columns([entry])))
+    ids = log(pd.concat([known.head(30), others.tail(20)]))
     FeedbackStore(storage).add([Feedback(name, 345_678.0) for name in ids])
     try:
         learned = Run(small())
@@ -409,6 +414,25 @@ def test_a_candidate_faces_a_champion_that_an_older_version_published(
     assert faced.result.bundle == first.result.bundle
     assert not faced.result.promoted
     assert "G09" in {check.code for check in faced.result.decision.checks if check.fix}
+
+
+@pytest.mark.usefixtures("first")
+def test_a_candidate_prices_what_was_asked_lately_before_it_may_be_asked(
+    housing_frame: pd.DataFrame,
+) -> None:
+    log(housing_frame.tail(200))
+
+    judged = Run(small(training={"folds": 2, "interval_level": 0.8}))
+
+    found = judged.result.decision.traffic
+    assert found is not None
+    assert (found.rows, found.compared, found.not_finite) == (200, 200, 0)
+    assert {"traffic", "most-moved"} <= judged.shown
+    most = Path(judged.result.reports, "gate.md").read_text()
+    assert "| all | 200 |" in most
+    assert "The logged rows whose price moves most" in most
+    evidence = history(open_releases(Settings()))[-1].evidence["traffic"]
+    assert evidence["most_moved"] == [item.model_dump(mode="json") for item in found.most_moved]
 
 
 def test_a_synthetic_model_never_replaces_one_of_real_data(first: Run) -> None:

@@ -21,7 +21,7 @@ from housing_ml.modelling.metrics import METRIC_NAMES, Bootstrap, paired_bootstr
 from housing_ml.modelling.ratio import Ratio
 from housing_ml.records.equity import EVERYWHERE, Equity
 from housing_ml.records.evaluation import Evaluation
-from housing_ml.records.gate import Check, CodeState, GateDecision
+from housing_ml.records.gate import Check, CodeState, GateDecision, Traffic, TrafficPart
 from housing_ml.records.metrics import Interval, Metrics, PairedDifference
 
 if TYPE_CHECKING:
@@ -89,6 +89,20 @@ def code(**changes: Any) -> CodeState:
     return CodeState(**({"commit": "c" * 40, "uncommitted": False, "unlocked": ()} | changes))
 
 
+def traffic(**changes: Any) -> Traffic:
+    values = {
+        "rows": 1000,
+        "compared": 1000,
+        "not_finite": 0,
+        "newly_warned": 0.0,
+        "moved": 0.1,
+        "shift": 0.0,
+        "parts": (TrafficPart(name="region fresno", rows=100, moved=0.2),),
+        "most_moved": (),
+    }
+    return Traffic(**(values | changes))
+
+
 def evidence(**changes: Any) -> GateEvidence:
     values = {
         "evaluation": evaluation(),
@@ -102,6 +116,7 @@ def evidence(**changes: Any) -> GateEvidence:
         "golden_replayed": True,
         "synthetic": False,
         "champion": champion(),
+        "traffic": traffic(),
     }
     return GateEvidence(**(values | changes))
 
@@ -163,6 +178,7 @@ def test_the_first_model_is_promoted_on_the_limits_alone() -> None:
             {"evaluation": evaluation(equity=(fair(), fair("fresno", 400, prb=0.12)))},
             "+0.120 (+0.110 to +0.130) in fresno",
         ),
+        ("G29", {"traffic": traffic(not_finite=1)}, "1 of 1,000 logged rows"),
     ],
 )
 def test_each_rule_alone_stops_a_promotion_and_says_why_and_what_to_do(
@@ -176,6 +192,42 @@ def test_each_rule_alone_stops_a_promotion_and_says_why_and_what_to_do(
     assert reason in failed[0].reason
     assert failed[0].fix
     assert decision.reasons == (failed[0].reason,)
+
+
+@pytest.mark.parametrize(
+    ("code", "found", "reason"),
+    [
+        ("G30", traffic(moved=0.31), "31.0% of 1,000 logged rows move"),
+        (
+            "G30",
+            traffic(parts=(TrafficPart(name="region fresno", rows=100, moved=0.6),)),
+            "most of region fresno: 60.0% of 50%",
+        ),
+        ("G31", traffic(newly_warned=0.03), "3.00% of 1,000 logged rows"),
+    ],
+)
+def test_prices_that_move_and_new_warnings_on_the_traffic_ask_a_person(
+    code: str, found: Traffic, reason: str
+) -> None:
+    decision = decide(evidence(traffic=found), CONFIG)
+
+    assert (decision.promote, decision.ask, decision.traffic) == (False, True, found)
+    assert [item.code for item in decision.checks if item.verdict == "ask"] == [code]
+    assert reason in decision.reasons[0]
+
+
+def test_a_part_of_few_logged_rows_is_not_judged() -> None:
+    few = TrafficPart(name="region fresno", rows=20, moved=1.0)
+
+    assert decide(evidence(traffic=traffic(parts=(few,))), CONFIG).promote
+
+
+@pytest.mark.parametrize("code", ["G29", "G30", "G31"])
+def test_where_nothing_is_logged_the_checks_say_so_and_pass(code: str) -> None:
+    found = check(code, traffic=None)
+
+    assert found.verdict == "pass"
+    assert "no row was logged in the last 7 days" in found.reason
 
 
 def test_a_bundle_that_cannot_be_loaded_fails_every_rule_that_needs_it() -> None:
@@ -385,7 +437,7 @@ def test_a_decision_is_the_conjunction_of_its_checks(seen: GateEvidence) -> None
     verdicts = {item.verdict for item in decision.checks}
     assert decision.promote == verdicts.isdisjoint({"fail", "ask"})
     assert decision.ask == ("ask" in verdicts and "fail" not in verdicts)
-    assert [item.code for item in decision.checks] == [f"G{n:02}" for n in range(1, 29)]
+    assert [item.code for item in decision.checks] == [f"G{n:02}" for n in range(1, 32)]
     assert all(bool(item.fix) == (item.verdict in {"fail", "ask"}) for item in decision.checks)
 
 

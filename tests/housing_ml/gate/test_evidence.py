@@ -11,14 +11,16 @@ from housing_ml.bundle.manifest import Provenance
 from housing_ml.bundle.model import Bundle, Prediction
 from housing_ml.config.choices import FeatureParameters
 from housing_ml.config.modelling import TrainingConfig
-from housing_ml.data.contract import COLUMNS, TARGET, Matrix, to_matrix
+from housing_ml.data.contract import CATEGORIES, COLUMNS, TARGET, Matrix, to_matrix
 from housing_ml.gate.behaviour import Behaviour, probe
 from housing_ml.gate.serving_cost import measure_serving
 from housing_ml.gate.slices import compare_slices
+from housing_ml.gate.traffic import Asked, price_traffic
 from housing_ml.modelling.evaluation import parts
 from housing_ml.modelling.ratio import Pair, ratio
 from housing_ml.modelling.training import train
 from housing_ml.orchestration.code_state import code_state
+from housing_ml.records.gate import Move
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,3 +146,70 @@ def test_the_state_of_the_code_names_what_differs_from_the_lock(tmp_path: Path) 
     assert state.unlocked is not None
     assert [item.split()[0] for item in state.unlocked] == ["numpy", "pandas"]
     assert code_state(tmp_path / "none").unlocked is None
+
+
+INLAND = CATEGORIES.index("INLAND")
+
+
+def twice_inland(raw: Matrix, price: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(raw[:, -1] == INLAND, 2 * price, price)
+
+
+def asked_of(bundle: Bundle, raw: Matrix) -> Asked:
+    warned = np.array([bool(found) for found in bundle.warnings_for(raw)])
+    return Asked(raw, bundle.predict_matrix(raw).price, warned)
+
+
+def test_the_same_model_moves_no_logged_row(bundle: Bundle, raw: Matrix) -> None:
+    found = price_traffic(bundle, asked_of(bundle, raw), ())
+
+    assert (found.rows, found.compared, found.not_finite) == (1500, 1500, 0)
+    assert (found.moved, found.shift, found.newly_warned) == (0, 0, 0)
+    assert found.most_moved == ()
+
+
+def test_what_moves_is_told_by_part_and_the_ten_rows_that_move_most(
+    bundle: Bundle, raw: Matrix
+) -> None:
+    often = raw[[0] * 20 + [*range(1500)]]  # one row may be asked for often
+
+    found = price_traffic(_Bent(bundle, twice_inland), asked_of(bundle, often), ())
+
+    inland = (often[:, -1] == INLAND).mean()
+    assert found.moved == pytest.approx(inland)
+    parts = {part.name: part.moved for part in found.parts}
+    assert parts["ocean proximity INLAND"] == 1
+    assert parts["ocean proximity NEAR BAY"] == 0
+    assert len({tuple(item.row.values()) for item in found.most_moved}) == 10
+    assert {item.row["ocean_proximity"] for item in found.most_moved} == {"INLAND"}
+    for item in found.most_moved:
+        assert item.candidate == pytest.approx(2 * item.champion)
+
+
+@pytest.mark.parametrize(("change", "moved"), [(2.0, 0.0), (1.9, 0.0), (1.5, 1.0), (0.5, 1.0)])
+def test_a_price_that_moves_as_newer_prices_say_has_not_moved(
+    change: float, moved: float, bundle: Bundle, raw: Matrix
+) -> None:
+    moves = (Move(name="INLAND", change=change, pairs=100, senders=2),)
+
+    found = price_traffic(_Bent(bundle, twice_inland), asked_of(bundle, raw), moves)
+
+    assert {part.moved for part in found.parts if part.name.endswith("INLAND")} == {moved}
+
+
+def test_a_row_without_a_price_and_new_warnings_are_counted(bundle: Bundle, raw: Matrix) -> None:
+    asked = asked_of(bundle, raw)._replace(warned=np.zeros(len(raw), np.bool_))
+    beyond = raw.copy()
+    beyond[:150, COLUMNS.index("housing_median_age")] = 140
+
+    bent = _Bent(bundle, lambda rows, price: np.where(rows[:, 2] == 140, np.nan, price))
+    found = price_traffic(bent, asked._replace(raw=beyond), ())
+
+    assert (found.not_finite, found.compared) == (150, 1350)
+    assert found.newly_warned == pytest.approx(0.1, abs=0.02)
+
+
+def test_without_a_champion_that_can_be_asked_nothing_moves(bundle: Bundle, raw: Matrix) -> None:
+    found = price_traffic(bundle, Asked(raw, np.full(len(raw), np.nan), None), ())
+
+    assert (found.compared, found.moved, found.newly_warned) == (0, None, None)
