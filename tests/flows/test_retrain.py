@@ -378,9 +378,12 @@ def test_a_rebuilt_registry_gets_the_model_again(first: Run, home: Path) -> None
         (home / "mlflow.old").replace(home / "mlflow.db")
 
 
-def test_a_worse_model_is_recorded_as_challenger_and_the_champion_stays(first: Run) -> None:
+def test_a_worse_model_is_recorded_as_challenger_and_the_champion_stays(
+    first: Run, housing_frame: pd.DataFrame
+) -> None:
     import mlflow  # noqa: PLC0415 - takes seconds
 
+    log(housing_frame.tail(200))
     worse = Run(small(selection={"folds": 2, "candidates": [{"model": "decision_tree"}]}))
 
     assert not worse.result.promoted
@@ -389,7 +392,22 @@ def test_a_worse_model_is_recorded_as_challenger_and_the_champion_stays(first: R
     client = mlflow.MlflowClient(Settings().tracking_uri)
     challenger = client.get_model_version_by_alias("housing-price", "challenger")
     assert str(challenger.version) == worse.result.version
-    assert history(open_releases(Settings()))[-1].kind == "rejection"
+    last = history(open_releases(Settings()))[-1]
+    assert last.kind == "rejection"
+    assert "logged rows move" in str(last.evidence)
+    _priced_what_was_asked_lately(worse, rows=200)
+
+
+def _priced_what_was_asked_lately(run: Run, rows: int) -> None:
+    found = run.result.decision.traffic
+    assert found is not None
+    assert (found.rows, found.compared, found.not_finite) == (rows, rows, 0)
+    assert len(found.most_moved) == 10
+    assert {"traffic", "most-moved"} <= run.shown
+    page = Path(run.result.reports, "gate.md").read_text()
+    assert f"| all | {rows} |" in page
+    assert "The logged rows whose price moves most" in page
+    assert "The logged rows whose price moves most" in run.result.summary
 
 
 def test_a_candidate_faces_a_champion_that_an_older_version_published(
@@ -414,25 +432,6 @@ def test_a_candidate_faces_a_champion_that_an_older_version_published(
     assert faced.result.bundle == first.result.bundle
     assert not faced.result.promoted
     assert "G09" in {check.code for check in faced.result.decision.checks if check.fix}
-
-
-@pytest.mark.usefixtures("first")
-def test_a_candidate_prices_what_was_asked_lately_before_it_may_be_asked(
-    housing_frame: pd.DataFrame,
-) -> None:
-    log(housing_frame.tail(200))
-
-    judged = Run(small(training={"folds": 2, "interval_level": 0.8}))
-
-    found = judged.result.decision.traffic
-    assert found is not None
-    assert (found.rows, found.compared, found.not_finite) == (200, 200, 0)
-    assert {"traffic", "most-moved"} <= judged.shown
-    most = Path(judged.result.reports, "gate.md").read_text()
-    assert "| all | 200 |" in most
-    assert "The logged rows whose price moves most" in most
-    evidence = history(open_releases(Settings()))[-1].evidence["traffic"]
-    assert evidence["most_moved"] == [item.model_dump(mode="json") for item in found.most_moved]
 
 
 def test_a_synthetic_model_never_replaces_one_of_real_data(first: Run) -> None:
