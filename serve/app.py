@@ -36,13 +36,13 @@ from serve.protocol.figures import ConnectionFigures
 from serve.rollout import canary
 from serve.rollout.probations import Probations
 from serve.routes import (
+    decisions,
     feedback,
     health,
     inference_protocol,
     model,
     pages,
     places,
-    rollback,
     webhook,
 )
 from serve.schemas import Dependency
@@ -230,7 +230,7 @@ def _routers(parts: _Parts, settings: Settings, keys: ApiKeys) -> list[Any]:
     if operators:
         key = settings.signing_key
         releases = SignedReleases(parts.storage, key) if key else parts.storage
-        routers.append(rollback.router(releases, parts.store, parts.metrics, operators))
+        routers.append(decisions.router(releases, parts.store, parts.metrics, operators))
     if settings.webhook_secret:
         routers.append(webhook.router(parts.store, settings.webhook_secret))
     return routers

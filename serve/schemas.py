@@ -129,8 +129,35 @@ class RollbackRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
 
 
-class RollbackResponse(msgspec.Struct, frozen=True):
-    """The release that is the champion again; every service follows within seconds."""
+class PromotionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which release is to be the champion, and why."""
+
+    why: Annotated[str, Meta(min_length=1, max_length=500, description="Reason, for the history.")]
+    version: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="Version, or start of the bundle's digest; `canary` for the one on "
+            "probation. It passed the gate, or the gate asks a person.",
+        ),
+    ]
+
+
+class AbortRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which probation is to end, and why."""
+
+    why: Annotated[str, Meta(min_length=1, max_length=500, description="Reason, for the history.")]
+    probation: Literal["canary", "shadow"] = "canary"
+    bundle_digest: Annotated[
+        str | None, Meta(description="End that of this bundle only. Null: whichever runs.")
+    ] = None
+    withdraw: Annotated[
+        bool, Meta(description="Keep the release from being promoted by a retrain.")
+    ] = False
+
+
+class DecisionResponse(msgspec.Struct, frozen=True):
+    """The release that it was about; every service follows within seconds."""
 
     model_version: str
     bundle_digest: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -18,6 +18,8 @@ from housing_ml.releases.records import Event, event, now
 from housing_ml.storage.errors import ReleaseError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from housing_ml.releases.records import Channels, Release
     from housing_ml.storage.versioned import ReleaseStorage
 
@@ -26,6 +28,12 @@ def is_champion(channels: Channels, digest: str) -> bool:
     """Whether the champion channel serves the bundle already."""
     champion = channels.channels.get("champion")
     return champion is not None and champion.bundle == digest
+
+
+def may_be_promoted(channels: Channels, release: Release) -> bool:
+    """Whether a person may make the release the champion that it is not."""
+    is_free = release.bundle not in channels.withdrawn and not is_champion(channels, release.bundle)
+    return is_free and (release.passed_gate or release.asks)
 
 
 def take_over(
@@ -55,8 +63,22 @@ def take_over(
     return champion
 
 
-def promote_version(storage: ReleaseStorage, version: str, *, why: str, by: str) -> Release:
+def promote_version(
+    storage: ReleaseStorage,
+    version: str,
+    *,
+    why: str,
+    by: str,
+    evidence: Mapping[str, Any] | None = None,
+) -> Release:
     """Make a published release that passed the gate, or asks, the champion; a person's decision.
+
+    Args:
+        storage: where the releases are.
+        version: or the start of the bundle's digest.
+        why: for the history.
+        by: who asks for it.
+        evidence: what it rests on.
 
     Raises:
         ReleaseError: when there is no such release, it did not pass, or it was rolled back.
@@ -72,4 +94,5 @@ def promote_version(storage: ReleaseStorage, version: str, *, why: str, by: str)
     new = msgspec.structs.replace(
         release, passed_gate=True, asks=False, promoted_at=now(), promoted_by=by, reason=why
     )
-    return take_over(storage, channels, generation, new, event("promotion", new, why=why, by=by))
+    promotion = event("promotion", new, why=why, by=by, evidence=evidence)
+    return take_over(storage, channels, generation, new, promotion)

@@ -16,20 +16,16 @@ from housing_ml.releases.channels import (
     find_release,
     move_channels,
     read_channels,
-    read_release,
-    recent_history,
 )
 from housing_ml.releases.records import event, now
-from housing_ml.storage.errors import ConflictError, ReleaseError
+from housing_ml.releases.wishes import once
+from housing_ml.storage.errors import ReleaseError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from housing_ml.releases.records import Channels, Release
     from housing_ml.storage.versioned import ReleaseStorage
-
-
-_KEY = "idempotency_key"
-_RECENT = 10
-"""So many of the latest decisions are searched for one that is asked for again."""
 
 
 def roll_back(
@@ -51,18 +47,16 @@ def roll_back(
         ReleaseError: when there is nothing to go back to, or its bundle is damaged.
         ConflictError: when someone else moved the channels meanwhile.
     """
-    if key is None:
-        return _roll_back(storage, to, why, by, {})
-    try:
-        return _done(storage, key, by) or _roll_back(storage, to, why, by, {_KEY: key})
-    except ConflictError:
-        if done := _done(storage, key, by):
-            return done
-        raise
+    found = once(
+        storage, "rollback", by, key, lambda evidence: _roll_back(storage, to, why, by, evidence)
+    )
+    if found is None:
+        raise ReleaseError("the release that was put back then is no longer known")
+    return found
 
 
 def _roll_back(
-    storage: ReleaseStorage, to: str | None, why: str, by: str, evidence: dict[str, str]
+    storage: ReleaseStorage, to: str | None, why: str, by: str, evidence: Mapping[str, str]
 ) -> Release:
     channels, generation = read_channels(storage)
     champion = channels.channels.get("champion")
@@ -94,14 +88,6 @@ def _roll_back(
         withdrawn={**_others(channels.withdrawn, restored.bundle), champion.bundle: why},
     )
     return restored
-
-
-def _done(storage: ReleaseStorage, key: str, by: str) -> Release | None:
-    """Return the release that an earlier wish of this key put back into service."""
-    for found in recent_history(storage, _RECENT):
-        if found.kind == "rollback" and found.by == by and found.evidence.get(_KEY) == key:
-            return read_release(storage, found.version, found.bundle)
-    return None
 
 
 def _target(

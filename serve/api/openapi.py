@@ -101,10 +101,26 @@ class _RollbackOperation(Operation):
         self.parameters = [_idempotency_key()]
 
 
+@dataclass
+class _PromotionOperation(Operation):
+    def __post_init__(self) -> None:
+        self.request_body = _json_body("PromotionRequest")
+        self.parameters = [_idempotency_key()]
+
+
+@dataclass
+class _AbortOperation(Operation):
+    def __post_init__(self) -> None:
+        self.request_body = _json_body("AbortRequest")
+        self.parameters = [_idempotency_key()]
+
+
 PREDICTION_OPERATION: type[Operation] = _PredictionOperation
 EXPLANATION_OPERATION: type[Operation] = _ExplanationOperation
 FEEDBACK_OPERATION: type[Operation] = _FeedbackOperation
 ROLLBACK_OPERATION: type[Operation] = _RollbackOperation
+PROMOTION_OPERATION: type[Operation] = _PromotionOperation
+ABORT_OPERATION: type[Operation] = _AbortOperation
 
 
 def config(*, keys: bool) -> OpenAPIConfig:
@@ -146,8 +162,8 @@ def _idempotency_key() -> Parameter:
         param_in="header",
         required=False,
         schema=Schema(type=OpenAPIType.STRING, max_length=LONGEST_KEY),
-        description="Names this roll back: sent again with the same key, after a time-out say, it "
-        "is answered as before and done once.",
+        description="Names this wish: sent again with the same key, after a time-out say, it is "
+        "answered as before and done once.",
     )
 
 

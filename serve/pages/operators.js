@@ -5,7 +5,7 @@ import { ask, at, dollars, element, useKey } from "./api.js";
 import { decisions, figures, rollbacks } from "./decisions.js";
 import { gate } from "./gate.js";
 import { monitor } from "./monitor.js";
-import * as rollback from "./rollback.js";
+import * as acts from "./acts.js";
 import * as screen from "./screen.js";
 import { percent, table, time } from "./tables.js";
 
@@ -73,7 +73,7 @@ async function look() {
     get("gate-picture").replaceChildren(gate(state.history));
     screen.drawErrors(state.monitor);
     screen.drawTraffic(state.traffic);
-    rollback.preview(state);
+    acts.offer(state);
     get("channels-table").replaceChildren(channels(state.channels));
     get("figures-table").replaceChildren(figures(state.history, state.metrics));
     get("rollbacks-table").replaceChildren(rollbacks(state.history));
@@ -94,7 +94,7 @@ get("key").addEventListener("submit", (event) => {
   useKey(get("api-key").value);
   look();
 });
-rollback.listen(look);
+acts.listen(look);
 look();
 setInterval(() => {
   // What a person has unfolded, or is reading with the keyboard, is not pulled away.

@@ -11,8 +11,9 @@ import msgspec
 from litestar import MediaType, Request, Response, Router, get
 
 from housing_ml.monitoring.trend import last_report
+from housing_ml.releases.champion import may_be_promoted
 from housing_ml.releases.channels import history, read_channels, read_release
-from housing_ml.releases.records import Channels, Event
+from housing_ml.releases.records import Channels, Event, Release
 from housing_ml.storage.errors import ReleaseError
 from serve.api import prefix
 from serve.api.compression import compressed
@@ -41,6 +42,15 @@ _ASSETS = {
 }
 
 
+class Candidate(msgspec.Struct, frozen=True):
+    """A release that a person may promote."""
+
+    version: str
+    bundle: str
+    asks: bool
+    """Whether the gate leaves it to a person."""
+
+
 class Operations(msgspec.Struct, frozen=True):
     """What serves, what was decided about models, and what the monitor last found."""
 
@@ -49,6 +59,8 @@ class Operations(msgspec.Struct, frozen=True):
     """The latest first."""
     metrics: dict[str, dict[str, float]]
     """What each bundle of the history showed on the holdout, by its digest."""
+    candidates: list[Candidate]
+    """Releases of the history that may become the champion."""
     monitor: msgspec.Raw
     """The monitor's last report, or null."""
     traffic: MinutesOfTraffic
@@ -63,19 +75,25 @@ def operations(storage: ReleaseStorage, traffic: Traffic) -> Operations:
     channels, _ = read_channels(storage)
     last = last_report(storage)
     events = history(storage)[: -MAX_EVENTS - 1 : -1]
+    judged = _judged(storage, events)
     return Operations(
         channels=channels,
         history=events,
-        metrics=_metrics(storage, events),
+        metrics={release.bundle: release.metrics for release in judged},
+        candidates=[
+            Candidate(release.version, release.bundle, release.asks)
+            for release in judged
+            if may_be_promoted(channels, release)
+        ],
         monitor=msgspec.Raw(last.content if last else b"null"),
         traffic=traffic.minutes(),
     )
 
 
-def _metrics(storage: ReleaseStorage, events: list[Event]) -> dict[str, dict[str, float]]:
+def _judged(storage: ReleaseStorage, events: list[Event]) -> list[Release]:
     models = dict.fromkeys((event.version, event.bundle) for event in events)
-    releases = (read_release(storage, version, bundle) for version, bundle in models)
-    return {release.bundle: release.metrics for release in releases if release}
+    found = (read_release(storage, version, bundle) for version, bundle in models)
+    return [release for release in found if release]
 
 
 @get("/", media_type=MediaType.HTML, sync_to_thread=False)

@@ -421,6 +421,35 @@ def test_an_operator_rolls_back_by_button_and_sees_before_what_changes(
     expect(page.get_by_label("Operator's key")).to_have_value("")
 
 
+def test_an_operator_promotes_and_aborts_by_button(
+    visit: Callable[..., Page], start: Callable[..., Service], models: Models, tmp_path: Path
+) -> None:
+    operated = Home(tmp_path)
+    operated.publish(models.first.bundle, "1")
+    operated.try_out("canary", models.second.bundle, "2")
+    key = hashlib.sha256(b"on-call").hexdigest()
+    running = start(tmp_path, operator_keys=f"ann:{key}", poll_seconds=0.2)
+    page = visit(f"{running.url}/operators")
+
+    def do(what: str, preview: str) -> None:
+        expect(page.locator("#back-preview")).to_contain_text(preview)
+        page.get_by_label("Why").fill("as agreed")
+        page.get_by_label("Operator's key").fill("on-call")
+        page.get_by_role("button", name=what).click()
+
+    page.get_by_text("Roll back …").click()
+    page.get_by_role("radio", name="Abort").check()
+    do("Abort", "Version 2 no longer answers 50.0\N{NO-BREAK SPACE}% of the requests: version 1")
+    expect(page.locator("#back-answer")).to_contain_text("The canary, version 2, ended.")
+    expect(page.locator("#back-preview")).to_contain_text("Neither a canary nor a shadow runs.")
+    expect(page.get_by_role("button", name="Abort")).to_be_disabled()
+    page.get_by_role("radio", name="Promote").check()
+    expect(page.get_by_label("Release")).to_have_value(models.second.bundle.digest)
+    do("Promote", "Version 2 becomes the champion within seconds, in place of version 1")
+    expect(page.locator("#back-answer")).to_contain_text("Version 2 is the champion.")
+    until(lambda: running.version() == "2")
+
+
 def test_the_page_is_light_enough_to_be_there_at_once(visit: Callable[..., Page]) -> None:
     page = ready(visit())
     sizes = page.evaluate(

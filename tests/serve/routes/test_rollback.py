@@ -122,6 +122,53 @@ def test_a_service_without_a_private_key_moves_no_signed_channels(signed: Home) 
     assert "HOUSING_SIGNING_KEY" in refused.json()["detail"]
 
 
+def test_a_promotion_and_an_abort_are_done_once_for_one_key(tmp_path: Any, models: Models) -> None:
+    found = Home(tmp_path)
+    found.publish(models.first.bundle, "1")
+    found.try_out("canary", models.second.bundle, "2")
+    keys = {"operator_keys": f"ann:{digest(OPERATOR)}"}
+    with RunningService(found.path, poll_seconds=600, **keys) as service:
+
+        def decide(what: str, key: str | None = None, **body: Any) -> Any:
+            headers = {"X-API-Key": OPERATOR} | ({"Idempotency-Key": key} if key else {})
+            return service.client.post(f"/api/v1/{what}", json=body, headers=headers)
+
+        other = decide("abort", why="x", bundle_digest="0" * 64)
+        assert (other.status_code, other.json()["detail"]) == (
+            409,
+            "Not aborted: there is no such canary.",
+        )
+        ended = [decide("abort", "a", why="dearer", withdraw=True) for _ in range(2)]
+        assert [item.status_code for item in ended] == [200, 200]
+        assert ended[0].json()["model_version"] == ended[1].json()["model_version"] == "2"
+        assert decide("abort", why="dearer").status_code == 409
+        assert "was rolled back: dearer" in decide("promote", why="x", version="2").json()["detail"]
+        assert [event.kind for event in history(found.releases)][-1] == "canary stopped"
+        assert list(read_channels(found.releases)[0].withdrawn.values()) == ["dearer"]
+
+
+def test_a_promotion_that_is_sent_again_does_not_undo_what_came_after(
+    tmp_path: Any, models: Models
+) -> None:
+    found = Home(tmp_path)
+    found.publish(models.first.bundle, "1")
+    found.try_out("canary", models.second.bundle, "2")
+    keys = {"operator_keys": f"ann:{digest(OPERATOR)}"}
+    with RunningService(found.path, poll_seconds=600, **keys) as service:
+        headers = {"X-API-Key": OPERATOR, "Idempotency-Key": "p"}
+        body = {"why": "better", "version": "canary"}
+        first = service.client.post("/api/v1/promote", json=body, headers=headers)
+        assert (first.status_code, first.json()["model_version"]) == (200, "2")
+        until(lambda: service.version() == "2")
+        assert set(read_channels(found.releases)[0].channels) == {"champion", "previous"}
+        assert roll_back(service, why="too high").json()["model_version"] == "1"
+        again = service.client.post("/api/v1/promote", json=body, headers=headers)
+        assert (again.status_code, again.json()["by"]) == (200, "ann")
+        assert read_channels(found.releases)[0].channels["champion"].version == "1"
+        event = history(found.releases)[-2]
+        assert (event.kind, event.by, event.reason) == ("promotion", "ann", "better")
+
+
 def test_without_operators_there_is_no_such_route(tmp_path: Any, models: Models) -> None:
     other = Home(tmp_path)
     other.publish(models.first.bundle, "1")
