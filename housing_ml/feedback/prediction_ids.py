@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
-from hashlib import blake2b
+from hashlib import blake2s
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -45,9 +45,9 @@ class PredictionIds:
         """Return an id for each row, float64 (rows, 9), that a version priced for a caller."""
         mark, started = self._started(caller, version)
         data, names, begun = raw.tobytes(), [], started.copy
-        width = raw.shape[1] * raw.itemsize
-        random, used = self._draw(len(raw) * _RANDOM), 0
-        for start in range(0, len(data), width):
+        rows = len(raw)
+        width, random, used = len(data) // max(rows, 1), self._draw(rows * _RANDOM), 0
+        for start in range(0, rows * width, width or 1):
             body = crc32(data[start : start + width]).to_bytes(_ROW) + random[used : used + _RANDOM]
             used += _RANDOM
             tag = begun()
@@ -71,8 +71,8 @@ class PredictionIds:
                 return True
         return False
 
-    def _start(self, caller: str, version: str) -> tuple[bytes, blake2b]:
-        mark = blake2b(version.encode(), digest_size=_VERSION).digest()
+    def _start(self, caller: str, version: str) -> tuple[bytes, blake2s]:
+        mark = blake2s(version.encode(), digest_size=_VERSION).digest()
         tag = self._begun(self.keys[0], caller).copy()
         tag.update(mark)
         return mark, tag
@@ -89,8 +89,8 @@ class PredictionIds:
         return self._random[used : used + size]
 
 
-def _begin(key: bytes, caller: str) -> blake2b:
+def _begin(key: bytes, caller: str) -> blake2s:
     """Return the tag before what it binds; a digest has the same length for any caller."""
-    tag = blake2b(key=blake2b(key).digest(), digest_size=_TAG)
-    tag.update(blake2b(caller.encode()).digest())
+    tag = blake2s(key=blake2s(key).digest(), digest_size=_TAG)
+    tag.update(blake2s(caller.encode()).digest())
     return tag
