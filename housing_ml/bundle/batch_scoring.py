@@ -19,8 +19,8 @@ import io
 import posixpath
 import time
 from itertools import chain
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from operator import add, itemgetter
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import numpy as np
@@ -32,6 +32,7 @@ from housing_ml.bundle.overlap import overlapping
 from housing_ml.bundle.table_chunks import RESULTS_MARK, listing, locate, read, read_chunks, write
 from housing_ml.bundle.table_output import PRICES
 from housing_ml.data.checks import check
+from housing_ml.data.columns import known_names
 from housing_ml.data.contract import CATEGORY, COLUMNS, ContractError, require_columns, to_matrix
 from housing_ml.data.csv_table import EmptyFileError
 from housing_ml.data.values import BLANKS, MISSING
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from housing_ml.bundle.table_chunks import Chunk
     from housing_ml.data.checks import Breach
 
-SUFFIXES = (".csv", ".csv.gz", ".csv.zst", ".parquet")
+SUFFIXES = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".parquet")
 """Endings of the files that are read, in any case."""
 
 _SHOWN = 5
@@ -79,18 +80,20 @@ class ScoreReport(msgspec.Struct, frozen=True):
     resumed: int = 0
     """Parts that an earlier run had finished."""
     seconds: float = 0.0
+    dialects: tuple[str, ...] = ()
+    """Files that are no usual CSV, with how each was read."""
 
     def __add__(self, other: ScoreReport) -> ScoreReport:
         """Return the report of both; the seconds are added up too."""
         mine, theirs = msgspec.structs.astuple(self)[1:], msgspec.structs.astuple(other)[1:]
-        return ScoreReport(self.target, *map(sum, zip(mine, theirs, strict=True)))
+        return ScoreReport(self.target, *map(add, mine, theirs))
 
 
 def score(source: str, target: str, bundle: Bundle) -> ScoreReport:
     """Price every row of `source` and write the results to the folder `target`.
 
     Args:
-        source: a .csv, .csv.gz, .csv.zst or .parquet file, or a folder of them, with its
+        source: a .csv, .csv.gz, .csv.zst, .tsv or .parquet file, or a folder of them, with its
             sub-folders; a path or a gs:// address.
         target: a new folder, or that of a run of the same source and bundle that was stopped.
         bundle: the model.
@@ -158,7 +161,10 @@ def score_file(file: str, source: str, target: str, bundle: Bundle) -> ScoreRepo
     for path in (inner, posixpath.join("_errors", inner)):
         system.create_dir(posixpath.join(folder, path), recursive=True)
 
+    dialects: set[str] = set()
+
     def price(job: tuple[_Part, Chunk]) -> ScoreReport:
+        dialects.add(job[1].dialect)
         return _resume(*job) or _score_chunk(*job, bundle)
 
     try:
@@ -170,7 +176,8 @@ def score_file(file: str, source: str, target: str, bundle: Bundle) -> ScoreRepo
         raise ContractError(f"{file}: {error}") from None
     except (OSError, pa.ArrowException) as error:
         raise ScoreError(f"{file}: cannot be scored: {error}") from error
-    return msgspec.structs.replace(report, seconds=time.perf_counter() - started)
+    told = tuple(f"{file}: read with {dialect}" for dialect in dialects if dialect)
+    return msgspec.structs.replace(report, seconds=time.perf_counter() - started, dialects=told)
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -206,7 +213,7 @@ def _part_name(name: str) -> tuple[str, str]:
 
 
 def _score_chunk(part: _Part, chunk: Chunk, bundle: Bundle) -> ScoreReport:
-    require_columns(chunk.columns, COLUMNS)
+    require_columns(cast("Any", known_names(chunk.names)), COLUMNS)
     frame = {name: _values(name, chunk.columns[name]) for name in COLUMNS}
     breaches = check(frame, COLUMNS)
     kept = np.ones(len(chunk.numbers), dtype=np.bool_)
@@ -341,8 +348,8 @@ def _source_files(source: str) -> tuple[dict[str, int], tuple[str, ...]]:
     if not files:
         there = f"; it holds {', '.join(left_out[:_SHOWN])}" if left_out else ""
         raise ScoreError(
-            f"{source}: needs to be a .csv, .csv.gz, .csv.zst or .parquet file, or a folder of "
-            f"them{there}"
+            f"{source}: needs to be a .csv, .csv.gz, .csv.zst, .tsv or .parquet file, or a folder "
+            f"of them{there}"
         )
     parts = [_part_name(name) for name in files]
     for name, part in zip(files, parts, strict=True):

@@ -55,6 +55,8 @@ class Chunk(Protocol):
     """Numbers of their lines, from 1, where the file has lines."""
     faults: list[Fault]
     """Rows that cannot be read, and are none of these."""
+    dialect: str
+    """What is unusual in how the file is written, for a person; empty where nothing is."""
 
     def encode(self, names: Sequence[str], added: Sequence[pa.Array]) -> bytes:
         """Return the bytes of a file with these rows as they came, and columns beside them."""
@@ -70,6 +72,7 @@ class ParquetChunk(Chunk):
         self.numbers = first + np.arange(batch.num_rows)
         self.lines = None
         self.faults = []
+        self.dialect = ""
 
     def encode(self, names: Sequence[str], added: Sequence[pa.Array]) -> bytes:
         """Return a Parquet file."""
@@ -89,7 +92,7 @@ class TextChunk(Chunk):
 
     def __init__(self, chunk: CsvChunk, reader: CsvReader) -> None:
         self._raw, self._reader = chunk.raw, reader
-        self.names = reader.names
+        self.names, self.dialect = reader.names, reader.dialect
         self.columns = contract_texts(chunk.texts, reader)
         self.numbers, self.lines, self.faults = chunk.numbers, chunk.lines, chunk.faults
 

@@ -33,7 +33,7 @@ def predict(file: Path, *, out: Path | None = None, as_json: Json = False) -> in
         raise CommandError(f"{out}: name a file that ends with {' or '.join(ENDINGS)}")
     bundle, table = _champion(), _read(file)
     if table.dialect:
-        warn(f"{file}: read with {table.dialect}; CSV is written in the same way")
+        warn(f"{file}: read with {table.dialect}")
     prediction = _predict(bundle, table)
     if as_json:
         print(priced_frame(table, prediction).to_json(orient="records", indent=2))
@@ -56,8 +56,8 @@ def score(source: str, target: str, *, verbose: Flag = False, as_json: Json = Fa
     """Price files of any size with the champion, in constant memory; a stopped run goes on.
 
     Args:
-        source: Path or gs:// address of a .csv, .csv.gz, .csv.zst or .parquet file, or of a folder
-            of them; exit code 4 says that the folder holds other files, which were left out.
+        source: Path or gs:// address of a .csv, .csv.gz, .csv.zst, .tsv or .parquet file, or of a
+            folder of them; exit code 4 says that it holds other files, which were left out.
         target: Folder for the results: a new one, or that of a run that was stopped.
         verbose: Show the libraries' own logs too.
         as_json: Print the report as JSON.
@@ -74,6 +74,8 @@ def score(source: str, target: str, *, verbose: Flag = False, as_json: Json = Fa
             f"{report.rows:,} rows in {report.seconds:.1f} s, of which {report.rejected:,} break "
             f"the contract and have no price: `{report.target}`"
         )
+    for told in report.dialects[:_QUOTED]:
+        warn(told)
     if left:
         warn(f"{len(left):,} files are no tables and were left out: {', '.join(left[:_QUOTED])}")
     return LEFT_OUT if left else 0

@@ -34,3 +34,13 @@ def find_columns(names: Sequence[str]) -> dict[str, int]:
         elif alike:
             found[column] = alike[0]
     return found
+
+
+def known_names(names: Sequence[str]) -> list[str]:
+    """Return a file's names, with the contract's own where a column is one of its.
+
+    >>> known_names(["id", "Longitude"])
+    ['id', 'longitude']
+    """
+    own = {at: column for column, at in find_columns(names).items()}
+    return [own.get(at, name) for at, name in enumerate(names)]

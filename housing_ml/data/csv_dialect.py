@@ -26,6 +26,10 @@ _STRANGERS: tuple[tuple[bytes, str], ...] = (
     (b"par1", "a Parquet file: give it the ending .parquet"),
     (b"pk\x03\x04", "a ZIP archive or an Excel file: give it the ending .zip or .xlsx"),
     (b"\x1f\x8b", "compressed by gzip: give it the ending .csv.gz"),
+    (b"\xd0\xcf\x11\xe0", "a workbook of Excel 97: save it as .xlsx or CSV"),
+    (b"%pdf", "a PDF document: download the table itself"),
+    (b"{", "JSON: pandas.read_json reads it, and to_csv(index=False) writes CSV"),
+    (b"[", "JSON: pandas.read_json reads it, and to_csv(index=False) writes CSV"),
     (b"\x28\xb5\x2f\xfd", "compressed by Zstandard: give it the ending .csv.zst"),
 )
 
@@ -39,7 +43,9 @@ def require_csv(start: bytes) -> None:
 
 
 def encoding(start: bytes) -> str:
-    """Return the encoding of a file that begins so: UTF-8, or UTF-16 with or without a mark."""
+    """Return the encoding of a file that begins so: UTF-8, UTF-32, or UTF-16 without a mark too."""
+    if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if len(start) > 1 and (start[0] == 0) != (start[1] == 0):

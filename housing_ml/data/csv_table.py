@@ -93,7 +93,11 @@ class CsvReader:
         found = [
             *([f"{names[self.delimiter]} between the columns"] if self.delimiter != b"," else []),
             *(["decimal commas"] if self.decimal == "," else []),
-            *([f"the encoding {self.encoding.upper()}"] if self.encoding != "utf-8" else []),
+            *(
+                [f"the encoding {self.encoding.upper()}, which becomes UTF-8"]
+                if self.encoding != "utf-8"
+                else []
+            ),
         ]
         return " and ".join(found)
 
@@ -125,8 +129,6 @@ class CsvReader:
         return b"".join(parts)
 
     def _has_decimal_comma(self) -> bool:
-        if self.delimiter == b",":
-            return False
         rows = find_rows(self._text, self.delimiter, len(self.names), final=True)
         ends = zip(rows.starts[:_SNIFFED].tolist(), rows.ends.tolist(), strict=False)
         cells = (split_row(self._text[start:end], self.delimiter) for start, end in ends)
@@ -247,8 +249,12 @@ def priced_rows(
         added: numbers, (rows,) each; null becomes an empty field.
     """
     point = reader.decimal.encode()
+    quote = b'"' if reader.delimiter == point else b""
     cells = (
-        [b"" if value is None else repr(value).encode().replace(b".", point) for value in column]
+        [
+            b"" if value is None else quote + repr(value).encode().replace(b".", point) + quote
+            for value in column
+        ]
         for column in (item.to_pylist() for item in added)
     )
     rows = zip(raw, *cells, strict=True)

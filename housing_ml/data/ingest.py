@@ -100,6 +100,7 @@ def _store(  # noqa: PLR0913 - what is known of the source
         source=address,
         source_sha256=digest,
         synthetic=synthetic,
+        dialect="" if synthetic else table.dialect,
     )
 
 

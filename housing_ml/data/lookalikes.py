@@ -41,6 +41,8 @@ def hint(names: Sequence[str]) -> str:
             ". The first line holds numbers in place of the columns' names"
             f"{statlib if len(names) == _STATLIB_COLUMNS else ''}: {HOW_TO} adds them"
         )
+    if len(names) == 1 and names[0].startswith("sep="):
+        return ". The first line is Excel's own note of the delimiter: remove it"
     if keys >= _PLACE and "oceanproximity" not in keys:
         return f". ocean_proximity can be looked up by the place: see {HOW_TO}"
     return ""

@@ -89,7 +89,8 @@ def _parser(name: str) -> Callable[[bytes], Table]:
         return _PARSERS[Path(name).suffix]
     except KeyError:
         raise SourceError(
-            "the data need to be .csv, .parquet or .xlsx, as they are or in a .tgz, .zip or .gz"
+            "the data need to be .csv, .parquet or .xlsx, or .tsv and .data, which are read as CSV; "
+            "as they are or in a .tgz, .zip or .gz"
         ) from None
 
 
@@ -145,4 +146,8 @@ def _read_excel(content: bytes) -> Table:
     return _read_csv(as_csv(content))
 
 
-_PARSERS = {".csv": _read_csv, ".parquet": _read_parquet, ".xlsx": _read_excel}
+_PARSERS = {
+    **dict.fromkeys([".csv", ".tsv", ".data"], _read_csv),
+    ".parquet": _read_parquet,
+    ".xlsx": _read_excel,
+}

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from housing_ml.data.checks import check
-from housing_ml.data.columns import find_columns
+from housing_ml.data.columns import find_columns, known_names
 from housing_ml.data.contract import (
     CATEGORIES,
     COLUMNS,
@@ -67,9 +67,7 @@ def read_columns(data: Any, needed: Sequence[str] = (*COLUMNS, TARGET)) -> dict[
     """
     names, column = _table(data)
     places = find_columns(list(map(str, names)))
-    own = {at: name for name, at in places.items()}
-    shown = dict.fromkeys(own.get(at, str(name)) for at, name in enumerate(names))
-    require_columns(cast("Any", shown), needed)
+    require_columns(cast("Any", known_names(list(map(str, names)))), needed)
     found = {name: column(names[at]) for name, at in places.items()}
     lengths = {name: len(values) for name, values in found.items()}
     if len(set(lengths.values())) > 1:

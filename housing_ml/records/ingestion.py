@@ -27,12 +27,14 @@ class IngestResult(Record):
     source: str
     source_sha256: str
     synthetic: bool
+    dialect: str = Field(default="", description="What is unusual in how a CSV file is written.")
 
     def __str__(self) -> str:
         """Say it for a person."""
         quarantined = self.quarantine.rows if self.quarantine else 0
         kind = "synthetic rows" if self.synthetic else "rows"
-        return f"{self.data.rows:,} {kind}, {quarantined:,} quarantined"
+        read = f", read with {self.dialect}" if self.dialect else ""
+        return f"{self.data.rows:,} {kind}, {quarantined:,} quarantined{read}"
 
     def told(self) -> Told:
         """Tell the source, and how many rows it gave."""

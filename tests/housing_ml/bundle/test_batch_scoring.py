@@ -225,6 +225,29 @@ def test_a_folder_is_read_with_its_sub_folders_and_compressed_files(
     ]
 
 
+def test_an_unusual_table_is_priced_and_told(
+    housing_frame: pd.DataFrame, bundle: Bundle, tmp_path: Path
+) -> None:
+    housing_frame[:10].to_csv(tmp_path / "one.tsv", index=False, sep="\t", decimal=",")
+
+    report = score(str(tmp_path / "one.tsv"), str(tmp_path / "out"), bundle)
+
+    told = "one.tsv: read with tabs between the columns and decimal commas"
+    assert report.dialects == (f"{tmp_path}/{told}",)
+    priced = pd.read_csv(tmp_path / "out" / "one-00000.tsv", sep="\t", decimal=",")
+    expected = bundle.predict_matrix(to_matrix(housing_frame[:10])).price
+    np.testing.assert_allclose(priced[PRICES[0]], expected, atol=0.01)
+
+
+def test_a_table_of_scikit_learn_is_recognised(bundle: Bundle, tmp_path: Path) -> None:
+    names = "MedInc,HouseAge,AveRooms,AveBedrms,Population,AveOccup,Latitude,Longitude"
+    (tmp_path / "its.csv").write_text(f"{names}\n8.3,41,7,1,322,2.6,37.9,-122.2\n")
+
+    with pytest.raises(ContractError, match=r"have MedInc.*This is scikit-learn's") as error:
+        score(str(tmp_path / "its.csv"), str(tmp_path / "out"), bundle)
+    assert "longitude" not in str(error.value).partition(":")[0]
+
+
 def test_a_target_of_another_job_is_left_alone(
     housing_frame: pd.DataFrame, bundle: Bundle, tmp_path: Path
 ) -> None:

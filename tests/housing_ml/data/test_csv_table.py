@@ -69,6 +69,14 @@ def test_a_quote_that_is_not_closed_costs_one_line() -> None:
     assert sum(len(chunk.raw) for chunk in chunks) == 22
 
 
+def test_prices_with_decimal_commas_are_quoted_where_commas_separate_the_columns() -> None:
+    reader = CsvReader(io.BytesIO(b'longitude,id\n"-122,23",1\n').read)
+
+    text = priced_rows(reader, next(reader.chunks()).raw, ["price"], [pa.array([1.5])])
+
+    assert text == b'longitude,id,price\n"-122,23",1,"1,5"\n'
+
+
 def test_a_quote_inside_a_field_is_a_character() -> None:
     chunks = read(b'a,b\n1,5" pipe\n2,6" pipe\n', 1000)
 
@@ -89,6 +97,8 @@ HEADER = ",".join(COLUMNS)
         (HEADER.replace(",", ";"), ROW.replace(",", ";"), "utf-8"),
         (HEADER.replace(",", ";"), ROW.replace(",", ";").replace(".", ","), "utf-8"),
         (HEADER.replace(",", "\t"), ROW.replace(",", "\t"), "utf-8"),
+        (HEADER, ROW.replace(",", '","').replace(".", ",").join('""'), "utf-8"),
+        (HEADER, ROW, "utf-32"),
         (HEADER.upper(), ROW, "utf-8"),
         (HEADER.replace(",", " , "), ROW, "utf-8"),
         ("," + HEADER, "0," + ROW, "utf-8"),
@@ -97,7 +107,16 @@ HEADER = ",".join(COLUMNS)
     ],
     ids=[
         *("byte order mark", "UTF-16", "UTF-16 without a mark", "semicolons", "decimal commas"),
-        *("tabs", "upper case", "padded names", "index column", "camel case", "all quoted"),
+        *(
+            "tabs",
+            "decimal commas in quotes",
+            "UTF-32",
+            "upper case",
+            "padded names",
+            "index column",
+            "camel case",
+            "all quoted",
+        ),
     ],
 )
 def test_a_common_variant_is_read_as_the_same_rows(header: str, row: str, encoding: str) -> None:
@@ -114,6 +133,9 @@ def test_a_common_variant_is_read_as_the_same_rows(header: str, row: str, encodi
         (b"<!DOCTYPE html><html></html>", "web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
         (b"PK\x03\x04...", "Excel"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "Excel 97"),
+        (b"%PDF-1.4", "PDF"),
+        (b'[{"longitude": 1}]', "JSON"),
         (b"a,a\n1,2\n", "two columns named a"),
         (b"Longitude,LONGITUDE\n1,2\n", "two columns for longitude"),
     ],
@@ -134,6 +156,7 @@ def test_what_is_no_such_table_is_named(content: bytes, words: str) -> None:
         ("-122.23,37.88,41,880,129,322,126,8.3252,452600", "StatLib"),
         (HEADER.rpartition(",")[0], "ocean_proximity can be looked up"),
         ("price,street", "but have price, street"),
+        ("sep=;", "Excel's own note"),
     ],
 )
 def test_missing_columns_show_what_was_found_and_what_to_do(names: str, words: str) -> None:
