@@ -228,6 +228,7 @@ def training(  # noqa: PLR0913 - the choices of the stages before, each from its
 ) -> TrainingResult:
     """Fit the chosen model on all training rows, with its prediction interval."""
     from housing_ml.bundle.manifest import Provenance
+    from housing_ml.data.weights import weights_of
     from housing_ml.data.world import describe_world
     from housing_ml.data.world_record import HeldOut
     from housing_ml.modelling.blocked import blocked_wmape
@@ -239,8 +240,9 @@ def training(  # noqa: PLR0913 - the choices of the stages before, each from its
     known = describe_world(store.get_frame(source))
     held_out = HeldOut(sides.holdout_share, sides.salt, "place")
     raw, prices = _labelled(store, train)
+    weights = weights_of(store.get_frame(train))
     chosen = features, model, parameters, config
-    trained = fit(raw, prices, *chosen, provenance, known, held_out)
+    trained = fit(raw, prices, *chosen, provenance, known, held_out, weights)
     manifest = trained.bundle.manifest
     return TrainingResult(
         bundle=BundleRef(

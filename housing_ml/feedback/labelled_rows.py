@@ -24,6 +24,7 @@ from housing_ml.data.contract import (
     NUMERIC,
     TARGET,
 )
+from housing_ml.data.weights import WEIGHT
 from housing_ml.feedback.actual_prices import batches, compact
 from housing_ml.feedback.bounds import capped, is_far
 from housing_ml.feedback.corroboration import REVIEWER, SENDER, TOGETHER
@@ -129,15 +130,16 @@ def merge(base: pd.DataFrame, new: pd.DataFrame) -> tuple[pd.DataFrame, MergeRep
     """Return the rows of both with today's prices, and a report.
 
     A block group of `new` replaces its older self in `base`, whose figures may be others; other
-    prices are carried along where newer ones say that the level moved. Both have the contract's
-    columns and the target, and `new` has `RECEIVED`.
+    prices are carried along where newer ones say that the level moved, and count less in the fit
+    by how uncertain that is. Both have the contract's columns and the target, and `new` has
+    `RECEIVED`; the result has `WEIGHT` too where prices tell of others.
     """
     columns = [*COLUMNS, TARGET]
     new = newest_of_each(new.assign(**{BLOCK_GROUP: block_groups(base, new)}), [BLOCK_GROUP])
     selves = new[BLOCK_GROUP].to_numpy()
     replaced = selves >= 0
     kept = base.loc[~np.isin(np.arange(len(base)), selves), columns]
-    carried, carried_new, moves = _carry(base, kept, new)
+    carried, weights, carried_new, moves = _carry(base, kept, new)
     report = MergeReport(
         base=len(kept),
         replaced=int(replaced.sum()),
@@ -145,9 +147,10 @@ def merge(base: pd.DataFrame, new: pd.DataFrame) -> tuple[pd.DataFrame, MergeRep
         repriced=int((np.abs(carried) > REPRICED).sum()),
         moves=moves,
     )
-    kept = kept.assign(**{TARGET: _priced(kept, carried)})
-    fresh = new.loc[:, columns].assign(**{TARGET: _priced(new, carried_new)})
-    return pd.concat([kept, fresh], ignore_index=True), report
+    kept = kept.assign(**{TARGET: _priced(kept, carried), WEIGHT: weights})
+    fresh = new.loc[:, columns].assign(**{TARGET: _priced(new, carried_new), WEIGHT: 1.0})
+    merged = pd.concat([kept, fresh], ignore_index=True)
+    return merged if weights.min(initial=1.0) < 1 else merged.drop(columns=WEIGHT), report
 
 
 def _priced(rows: pd.DataFrame, move: Vector) -> Vector:
@@ -158,9 +161,10 @@ def _priced(rows: pd.DataFrame, move: Vector) -> Vector:
 
 def _carry(
     base: pd.DataFrame, kept: pd.DataFrame, new: pd.DataFrame
-) -> tuple[Vector, Vector, tuple[Move, ...]]:
-    """Return the moves of kept rows and of new ones until now, as logarithms, and the levels'."""
-    carried, fresh, moves = np.zeros(len(kept)), np.zeros(len(new)), []
+) -> tuple[Vector, Vector, Vector, tuple[Move, ...]]:
+    """Return the moves of kept rows, as logarithms, their weights, the new ones', the levels'."""
+    carried, weights, fresh = np.zeros(len(kept)), np.ones(len(kept)), np.zeros(len(new))
+    moves = []
     for name, group in _pairs(base, new).groupby("category"):
         pairs = Pairs(
             group[[*_PLACE]].to_numpy(),
@@ -169,14 +173,15 @@ def _carry(
         )
         rows, late = (kept[CATEGORY] == name).to_numpy(), (new[CATEGORY] == name).to_numpy()
         field = MoveField(pairs)
-        carried[rows] = field.at(kept.loc[rows, [*_PLACE]].to_numpy())
+        places = kept.loc[rows, [*_PLACE]].to_numpy()
+        carried[rows], weights[rows] = field.at(places), field.weight(places)
         fresh[late] = Trend(pairs).until_now(new.loc[late, RECEIVED].to_numpy())
         largest = _largest(carried[rows], field.level)
         if abs(largest) > REPORTED:
             senders = _supporters(group, largest)
             change = float(np.exp(largest))
             moves.append(Move(name=str(name), change=change, pairs=len(group), senders=senders))
-    return carried, fresh, tuple(moves)
+    return carried, weights, fresh, tuple(moves)
 
 
 def _largest(carried: Vector, level: float) -> float:

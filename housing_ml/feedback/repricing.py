@@ -75,7 +75,9 @@ class Field:
         local = np.median(self._move[nearest], axis=1)
         residual = self._move - local
         self.noise = max(_NOISE, 1.4826 * float(np.median(np.abs(residual))))
-        self.level = float(np.median(self._move)) * _shrink(_PRIOR**2, self.noise, len(self._move))
+        share = _shrink(_PRIOR**2, self.noise, len(self._move))
+        self.level = float(np.median(self._move)) * share
+        self._level_variance = share * self.noise**2 / len(self._move)
         between = float(np.var(local)) - self.noise**2 / self._count
         self._share = _shrink(max(0.0, between), self.noise, self._count)
 
@@ -83,10 +85,25 @@ class Field:
         """Return the move at places (n, 2) in degrees, as logarithms (n,)."""
         distances, nearest = self._look(plane(place))
         local = np.median(self._move[nearest], axis=1)
+        estimate = self.level + self._share * (local - self.level)
+        return np.asarray(estimate * self._reach(distances, nearest), dtype=np.float64)
+
+    def weight(self, place: Vector) -> Vector:
+        """Return how much prices moved so count at places (n, 2) in degrees, (n,) in (0, 1].
+
+        One that was paid counts 1 and is known to `noise`; one that was moved is known to that and
+        to the uncertainty of the move, so that it counts as the inverse of its variance does.
+        """
+        local = self._share * self.noise**2 / self._count
+        variance = (1 - self._share) ** 2 * self._level_variance + local
+        reach = self._reach(*self._look(plane(place)))
+        return np.asarray(1 / (1 + variance * np.square(reach) / self.noise**2), dtype=np.float64)
+
+    def _reach(self, distances: Vector, nearest: NDArray[np.intp]) -> Vector:
+        """Return how far the pairs speak for places, from 1 among them to 0 far away."""
         spacing = np.median(self._spacing[nearest], axis=1)
         beyond = np.maximum(0.0, distances / spacing - _REACH)
-        estimate = self.level + self._share * (local - self.level)
-        return np.asarray(estimate * np.exp(-np.square(beyond)), dtype=np.float64)
+        return np.asarray(np.exp(-np.square(beyond)), dtype=np.float64)
 
     def _look(self, place: Vector, *, own: bool = False) -> tuple[Vector, NDArray[np.intp]]:
         """Return the distance to a near pair in kilometres, and the indices of the nearest."""

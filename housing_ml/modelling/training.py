@@ -66,10 +66,12 @@ def train(  # noqa: PLR0913, PLR0917 - the choices of the stages before, each fr
     provenance: Provenance,
     source: World | None = None,
     held_out: HeldOut | None = None,
+    weights: NDArray[np.float64] | None = None,
 ) -> TrainedModel:
     """Fit the chosen model on all rows of `raw` (rows, 9) and prices `y` (rows,) in dollars.
 
-    The same data and config give the same bundle, byte for byte.
+    `weights` (rows,) say how much each price counts, where they differ. The same data and config
+    give the same bundle, byte for byte.
 
     Raises:
         TrainingError: when the bundle and scikit-learn differ by more than 1e-6 relative on a row.
@@ -82,7 +84,9 @@ def train(  # noqa: PLR0913, PLR0917 - the choices of the stages before, each fr
         out_of_fold = _out_of_fold(raw, y, features, config, predict)
         pipeline = build_pipeline(features, model, parameters, config.seed)
         matrix = pipeline["features"].fit_transform(raw, y)
-        pipeline[1:].fit(matrix, y)
+        pipeline[1:].fit(
+            matrix, y, **({} if weights is None else {"model__sample_weight": weights})
+        )
         calibration = calibrate(matrix, y - out_of_fold, config)
     predict_in_one_thread(pipeline)
     manifest = Manifest(

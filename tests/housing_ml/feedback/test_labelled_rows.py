@@ -12,6 +12,7 @@ import pytest
 
 from housing_ml.data.checks import check
 from housing_ml.data.contract import CATEGORY, COLUMNS, IDENTITY, TARGET, to_matrix
+from housing_ml.data.weights import WEIGHT
 from housing_ml.feedback.actual_prices import Batch, Feedback
 from housing_ml.feedback.corroboration import REVIEWER, SENDER
 from housing_ml.feedback.labelled_rows import RECEIVED, labelled_rows, merge, read_labelled
@@ -161,6 +162,21 @@ def test_prices_of_one_region_say_nothing_of_another(housing_frame: pd.DataFrame
     assert found[south].mean() < 0.03
     assert found[~south].mean() < 0.01
     assert found[housing_frame["latitude"] > 36].max() == 0
+
+
+def test_a_carried_price_counts_less_the_less_is_known_of_the_move(
+    housing_frame: pd.DataFrame,
+) -> None:
+    inland = housing_frame[CATEGORY] == "INLAND"
+    world = 1.2 * housing_frame[TARGET]
+
+    few, many = (merge(housing_frame, sold(housing_frame, world, inland, n))[0] for n in (3, 1_000))
+
+    moved = few[CATEGORY] == "INLAND"
+    assert (few[WEIGHT][~moved] == 1).all()
+    assert (few[WEIGHT].tail(3) == 1).all()
+    assert 0.5 < few[WEIGHT][moved][:-3].min() < 0.8
+    assert 0.9 < many[WEIGHT].min() < 1
 
 
 @pytest.mark.parametrize("pairs", [97, 103])

@@ -30,10 +30,14 @@ SMALL: dict[str, Any] = {
 
 
 def trained(
-    raw: Matrix, y: NDArray[np.float64], model: ModelName = "histogram_gradient_boosting"
+    raw: Matrix,
+    y: NDArray[np.float64],
+    model: ModelName = "histogram_gradient_boosting",
+    weights: NDArray[np.float64] | None = None,
 ) -> TrainedModel:
     config = TrainingConfig(folds=3, seed=7)
-    return train(raw, y, FEATURES, model, SMALL[model], config, PROVENANCE)
+    chosen = FEATURES, model, SMALL[model], config, PROVENANCE
+    return train(raw, y, *chosen, weights=weights)
 
 
 def r2(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
@@ -73,6 +77,20 @@ def test_one_other_price_gives_another_bundle(rows: tuple[Matrix, NDArray[np.flo
     before = trained(raw, y, "ridge").bundle.digest
     y[600] += 1000
     assert trained(raw, y, "ridge").bundle.digest != before
+
+
+def test_a_price_of_little_weight_moves_the_model_little(
+    rows: tuple[Matrix, NDArray[np.float64]],
+) -> None:
+    raw, y = rows[0][:600], rows[1][:600]
+    doubtful = np.arange(600) % 2 == 0
+    doubled = np.where(doubtful, np.minimum(2 * y, 500_001.0), y)
+
+    alike = trained(raw, doubled, "ridge").pipeline.predict(rows[0]).mean()
+    weighted = trained(raw, doubled, "ridge", np.where(doubtful, 0.05, 1.0))
+
+    truth = trained(raw, y, "ridge").pipeline.predict(rows[0]).mean()
+    assert abs(weighted.pipeline.predict(rows[0]).mean() - truth) < 0.8 * abs(alike - truth)
 
 
 def test_prices_at_random_cannot_be_predicted(rows: tuple[Matrix, NDArray[np.float64]]) -> None:
