@@ -89,8 +89,8 @@ def _parser(name: str) -> Callable[[bytes], Table]:
         return _PARSERS[Path(name).suffix]
     except KeyError:
         raise SourceError(
-            "the data need to be .csv, .parquet or .xlsx, or .tsv and .data, which are read as CSV; "
-            "as they are or in a .tgz, .zip or .gz"
+            "the data need to be .csv, .parquet or .xlsx, or .tsv and .data, which are read as "
+            "CSV; as they are or in a .tgz, .zip or .gz"
         ) from None
 
 
