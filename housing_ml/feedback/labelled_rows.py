@@ -148,7 +148,8 @@ def merge(base: pd.DataFrame, new: pd.DataFrame) -> tuple[pd.DataFrame, MergeRep
         moves=moves,
     )
     kept = kept.assign(**{TARGET: _priced(kept, carried), WEIGHT: weights})
-    fresh = new.loc[:, columns].assign(**{TARGET: _priced(new, carried_new), WEIGHT: 1.0})
+    priced_new = {TARGET: _priced(new, carried_new), WEIGHT: np.ones(len(new))}
+    fresh = new.loc[:, columns].assign(**priced_new)
     merged = pd.concat([kept, fresh], ignore_index=True)
     return merged if weights.min(initial=1.0) < 1 else merged.drop(columns=WEIGHT), report
 
