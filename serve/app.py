@@ -43,6 +43,7 @@ from serve.routes import (
     model,
     pages,
     places,
+    predictions,
     webhook,
 )
 from serve.schemas import Dependency
@@ -230,6 +231,7 @@ def _routers(parts: _Parts, settings: Settings, keys: ApiKeys) -> list[Any]:
     if operators:
         key = settings.signing_key
         releases = SignedReleases(parts.storage, key) if key else parts.storage
+        routers.append(predictions.router(parts.storage, operators))
         routers.append(decisions.router(releases, parts.store, parts.metrics, operators))
     if settings.webhook_secret:
         routers.append(webhook.router(parts.store, settings.webhook_secret))

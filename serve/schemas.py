@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from housing_ml.data.contract import BlockGroup
+from housing_ml.feedback.lookup import LoggedPrediction
 
 MAX_INSTANCES = 1000
 MAX_EXPLAINED = 10
@@ -91,6 +92,24 @@ class ExplanationResponse(msgspec.Struct, frozen=True):
     explanations: list[Explanation]
     model_version: str
     channel: str
+
+
+class PastPrediction(LoggedPrediction, frozen=True, kw_only=True):
+    """What was asked and said, and why: explained by the version that said it.
+
+    Without reasons its model is no longer kept, or not read by this version of the service.
+    """
+
+    base_price: Annotated[
+        float | None, Meta(description="Mean price of the reference block groups.")
+    ]
+    contributions: Annotated[
+        dict[str, float] | None,
+        Meta(description="Dollars that each group of features adds or takes."),
+    ]
+    comparables: Annotated[
+        list[Comparable] | None, Meta(description="Training rows that count most, the best first.")
+    ]
 
 
 class ModelResponse(msgspec.Struct, frozen=True):

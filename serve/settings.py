@@ -85,7 +85,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     api_keys: dict[str, _SHA256] = {}
     """SHA-256 of each caller's key: `name:digest,name:digest`."""
     operator_keys: dict[str, _SHA256] = {}
-    """The same of those who may roll back, promote and abort over the API; none: nobody may."""
+    """The same of those who may roll back, promote, abort and look up predictions over the API;
+    without any, nobody may."""
     feedback_keys: list[_Secret] = []
     """Secrets of 16 characters or more that prove the prediction ids: the first issues them, and
     all are known, so that a key can be replaced. Without any, the replicas share a random one in

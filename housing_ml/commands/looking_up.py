@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 from datetime import date  # noqa: TC003 - the command line reads it
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from housing_ml.commands.output import CommandError, Json, print_json, show, show_rows
 from housing_ml.settings import Settings
 
 if TYPE_CHECKING:
-    from housing_ml.bundle.model import Bundle
-    from housing_ml.feedback.lookup import LoggedPrediction
-    from housing_ml.storage.versioned import ReleaseStorage
+    from serve.schemas import PastPrediction
 
 
 def prediction(prediction_id: str, *, day: date | None = None, as_json: Json = False) -> int:
@@ -23,53 +21,30 @@ def prediction(prediction_id: str, *, day: date | None = None, as_json: Json = F
         day: Day in UTC on which it was made, where that is known: a year of log takes longer.
         as_json: Print all of it as JSON.
     """
+    from msgspec import to_builtins
+
     from housing_ml.feedback.lookup import find_prediction
+    from housing_ml.feedback.plain_log import as_plain
     from housing_ml.releases.channels import open_releases
+    from serve.models.past import with_reasons
 
     storage = open_releases(Settings())
-    found = find_prediction(storage, prediction_id, day)
+    found = find_prediction(storage, prediction_id, day, as_plain=as_plain)
     if found is None:
         where = f"on {day}" if day else "in the log"
         raise CommandError(
-            f"there is no prediction {prediction_id} {where}: the service writes a price down "
-            "within a minute, and `housing retention` removes old ones"
+            f"there is no prediction {prediction_id} {where}: the service puts prices there "
+            "within minutes, and `housing retention` removes old ones"
         )
-    bundle = _bundle(storage, found.model_version)
-    why = _why(bundle, found) if bundle else {}
+    past = with_reasons(storage, found)
     if as_json:
-        print_json(found.model_dump(mode="json") | why)
+        print_json(to_builtins(past))
     else:
-        _show(found, why)
+        _show(past)
     return 0
 
 
-def _bundle(storage: ReleaseStorage, version: str) -> Bundle | None:
-    """Return the model that gave the price, if it is still kept and served by this code."""
-    from housing_ml.bundle.manifest import BundleError
-    from housing_ml.bundle.model import Bundle
-    from housing_ml.releases.channels import fetch_bundle, find_release
-    from housing_ml.storage.errors import ReleaseError
-
-    try:
-        return Bundle(fetch_bundle(storage, find_release(storage, version).bundle))
-    except (BundleError, ReleaseError):
-        return None
-
-
-def _why(bundle: Bundle, found: LoggedPrediction) -> dict[str, Any]:
-    import msgspec
-    import pandas as pd
-
-    from housing_ml.data.contract import to_matrix
-    from serve.models.explanation import explained
-
-    (why,) = explained(bundle, to_matrix(pd.DataFrame([found.row])))
-    said: dict[str, Any] = msgspec.to_builtins(why)
-    del said["predicted_price"]  # the one that was logged is shown
-    return said
-
-
-def _show(found: LoggedPrediction, why: dict[str, Any]) -> None:
+def _show(found: PastPrediction) -> None:
     actual = "not known" if found.actual_price is None else f"{found.actual_price:,.0f} $"
     show(
         f"Version {found.model_version} ({found.channel}) said **{found.predicted_price:,.0f} $** "
@@ -77,22 +52,22 @@ def _show(found: LoggedPrediction, why: dict[str, Any]) -> None:
         f"Actual price: {actual}."
     )
     show_rows([{"column": name, "value": str(value)} for name, value in found.row.items()])
-    if not why:
+    if found.base_price is None or found.contributions is None or found.comparables is None:
         show("Its model is no longer kept, or not of this code: there are no reasons to show.")
         return
-    reasons = [{"because of": "the reference", "dollars": f"{why['base_price']:,.0f}"}]
+    reasons = [{"because of": "the reference", "dollars": f"{found.base_price:,.0f}"}]
     reasons += [
         {"because of": name, "dollars": f"{value:+,.0f}"}
-        for name, value in why["contributions"].items()
+        for name, value in found.contributions.items()
     ]
     show_rows(reasons)
     show_rows(
         [
             {
-                "comparable": f"{one['latitude']:.2f}, {one['longitude']:.2f}",
-                "price": f"{one['price']:,.0f} $",
-                "away": f"{one['kilometres']:.1f} km",
+                "comparable": f"{one.latitude:.2f}, {one.longitude:.2f}",
+                "price": f"{one.price:,.0f} $",
+                "away": f"{one.kilometres:.1f} km",
             }
-            for one in why["comparables"]
+            for one in found.comparables
         ]
     )

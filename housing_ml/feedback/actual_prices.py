@@ -86,15 +86,18 @@ class FeedbackStore:
             self._storage.write(name, msgspec.json.encode(found))
 
 
-def batches(storage: ReleaseStorage, days: Iterable[date]) -> Iterator[Batch]:
-    """Yield what was received on these days in UTC, one day after the other."""
+def batches(storage: ReleaseStorage, days: Iterable[date], *, naming: str = "") -> Iterator[Batch]:
+    """Yield what was received on these days in UTC, one day after the other.
+
+    Files that do not hold the text `naming` are passed over: most of a year's, for one id.
+    """
     known = set(storage.folders(FOLDER))
     for folder in filter(known.__contains__, map(_folder, days)):
         names = [name for name in storage.names(folder) if not name.endswith(_COMPACTED)]
         # What another process compacts meanwhile is gone here, and was written there before.
         for name in (*names, f"{folder}/{_COMPACTED}"):
             found = storage.read(name)
-            if found is not None:
+            if found is not None and naming.encode() in found.content:
                 yield from _decode(found.content)
 
 

@@ -29,8 +29,8 @@ from housing_ml.feedback.actual_prices import batches, compact
 from housing_ml.feedback.bounds import capped, is_far
 from housing_ml.feedback.corroboration import REVIEWER, SENDER, TOGETHER
 from housing_ml.feedback.labels import Labels
-from housing_ml.feedback.log_format import OUTPUTS
-from housing_ml.feedback.prediction_log import Horizon, LogError, log_files, read_log
+from housing_ml.feedback.log_format import OUTPUTS, LogError
+from housing_ml.feedback.prediction_log import Horizon, log_files, read_log
 from housing_ml.feedback.repricing import Field as MoveField
 from housing_ml.feedback.repricing import Pairs, Trend
 from housing_ml.feedback.review import reviewed

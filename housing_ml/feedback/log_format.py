@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from housing_ml.errors import HousingError
 from housing_ml.formats import Format
 
 FOLDER = "predictions"
@@ -12,3 +13,7 @@ OUTPUTS = ("predicted_price", "lower", "upper")
 
 FORMAT = Format(1, needs="0.1.0")
 """Of the log's files, and of the segments that they are made of."""
+
+
+class LogError(HousingError, RuntimeError):
+    """A file of the log that cannot be read."""

@@ -3,105 +3,115 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from pydantic import AwareDatetime, Field
+import msgspec
+from msgspec import Meta
 
 from housing_ml.data.contract import CATEGORY, COLUMNS
 from housing_ml.feedback.actual_prices import batches
+from housing_ml.feedback.log_file import ID, LogFile, PackedError
 from housing_ml.feedback.log_format import FOLDER, OUTPUTS
-from housing_ml.feedback.prediction_log import GoneError, opened
-from housing_ml.records.base import Record
+from housing_ml.feedback.prediction_ids import day_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from housing_ml.storage.versioned import ReleaseStorage
 
-_ID = "prediction_id"
 _MONTHS_OF_FEEDBACK = timedelta(days=400)
 """How long after a prediction its price is looked for."""
 
 
-class LoggedPrediction(Record):
+Rewrite: TypeAlias = "Callable[[bytes], bytes]"
+
+
+class LoggedPrediction(msgspec.Struct, frozen=True, kw_only=True):
     """A prediction as it was logged. Prices are in dollars."""
 
     prediction_id: str
-    at: AwareDatetime
+    at: Annotated[datetime, Meta(description="When it was made, in UTC.")]
     model_version: str
     channel: str
-    row: dict[str, float | str | None] = Field(description="What was asked, by column.")
+    row: Annotated[dict[str, float | str | None], Meta(description="What was asked, by column.")]
     predicted_price: float
     lower: float
     upper: float
-    actual_price: float | None = Field(description="The latest that was sent; null: none came.")
-    actual_from: str | None = Field(description="Who sent it; empty where no keys are asked for.")
+    actual_price: Annotated[
+        float | None, Meta(description="The latest that was sent; null: none came.")
+    ]
+    actual_from: Annotated[
+        str | None, Meta(description="Who sent it; empty where no keys are asked for.")
+    ]
 
 
 def find_prediction(
-    storage: ReleaseStorage, prediction_id: str, day: date | None = None
+    storage: ReleaseStorage,
+    prediction_id: str,
+    day: date | None = None,
+    *,
+    as_plain: Rewrite | None = None,
 ) -> LoggedPrediction | None:
     """Return the prediction of this id, or None; the newest days are searched first.
 
-    Only the ids of a file are read until the right one is found.
+    An id says on which day it was given: that day is searched first, whatever the log's size. The
+    others are for ids that an older version gave.
 
     Args:
         storage: where the log is.
         prediction_id: as the service gave it.
-        day: on which it was made, in UTC, where that is known.
+        day: on which it was made, in UTC, where that is known: no other is searched.
+        as_plain: rewrites a file that older versions packed in another way than is read here.
 
     Raises:
         LogError: when a file of the log cannot be read, or is of a newer format.
     """
-    for name in _files(storage, day):
-        try:
-            with opened(storage, name) as file:
-                row = _row(file, prediction_id)
-        except GoneError:
-            continue  # what another process compacts meanwhile is in the file that replaced it
-        if row is not None:
-            return _with_price(storage, row)
+    folders = sorted(storage.folders(FOLDER), reverse=True)
+    told = _begun(day or day_of(prediction_id))
+    nearest = [folder for folder in folders if folder in told]
+    others = [] if day else [folder for folder in folders if folder not in told]
+    for folder in (*nearest, *others):
+        for name in storage.names(folder):
+            if name.endswith(".parquet") and (row := _row(storage, name, prediction_id, as_plain)):
+                return _with_price(storage, row)
     return None
 
 
-def _files(storage: ReleaseStorage, day: date | None) -> Iterator[str]:
-    folders = storage.folders(FOLDER)
-    # A file lies in the folder of the day on which it was begun: a row may be of the day after.
-    wanted = {f"{FOLDER}/date={day - timedelta(days=back)}" for back in (0, 1)} if day else folders
-    for folder in sorted(set(folders) & set(wanted), reverse=True):
-        yield from (name for name in storage.names(folder) if name.endswith(".parquet"))
+def _begun(day: date | None) -> set[str]:
+    """Return the folders of files that may hold rows of a day: each lies in that of its start."""
+    days = (day - timedelta(days=back) for back in (0, 1)) if day else ()
+    return {f"{FOLDER}/date={one}" for one in days}
 
 
-def _row(file: pq.ParquetFile, prediction_id: str) -> dict[str, Any] | None:
-    for group in range(file.num_row_groups):
-        ids = file.read_row_group(group, columns=[_ID]).column(_ID)
-        place = pc.index(ids, prediction_id).as_py()
-        if place >= 0:
-            found: dict[str, Any] = file.read_row_group(group).slice(place, 1).to_pylist()[0]
-            return found
-    return None
+def _row(
+    storage: ReleaseStorage, name: str, prediction_id: str, as_plain: Rewrite | None
+) -> dict[str, Any] | None:
+    found = storage.read(name)
+    if found is None:
+        return None  # what another process compacts meanwhile is in the file that replaced it
+    try:
+        return LogFile(name, found.content).find(prediction_id)
+    except PackedError:
+        if as_plain is None:
+            raise
+        return LogFile(name, as_plain(found.content)).find(prediction_id)
 
 
 def _with_price(storage: ReleaseStorage, row: dict[str, Any]) -> LoggedPrediction:
     at: datetime = row["time"]
-    at = at.replace(tzinfo=at.tzinfo or UTC)
-    price, sender = _actual(storage, str(row[_ID]), at)
+    price, sender = _actual(storage, str(row[ID]), at)
     values = {name: row[name] for name in COLUMNS}
     bedrooms = values["total_bedrooms"]
     values["total_bedrooms"] = None if bedrooms != bedrooms else bedrooms  # noqa: PLR0124 - NaN
-    return LoggedPrediction.model_validate(
-        {
-            _ID: row[_ID],
-            "at": at,
-            "model_version": row["model_version"],
-            "channel": row["channel"],
-            "row": {**values, CATEGORY: row[CATEGORY]},
-            **{name: row[name] for name in OUTPUTS},
-            "actual_price": price,
-            "actual_from": sender,
-        }
+    return LoggedPrediction(
+        prediction_id=row[ID],
+        at=at,
+        model_version=row["model_version"],
+        channel=row["channel"],
+        row={**values, CATEGORY: row[CATEGORY] or None},
+        actual_price=price,
+        actual_from=sender,
+        **{name: row[name] for name in OUTPUTS},
     )
 
 
@@ -114,7 +124,7 @@ def _actual(
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     sent = [
         (batch.received, item.actual_price, batch.sender)
-        for batch in batches(storage, days)
+        for batch in batches(storage, days, naming=prediction_id)
         for item in batch.items
         if item.prediction_id == prediction_id
     ]

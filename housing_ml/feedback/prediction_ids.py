@@ -1,8 +1,8 @@
 """Ids of predictions that nobody can guess, and that prove without a look-up whom they were given.
 
-An id says which version priced which row, and is random beyond that; a keyed tag binds all of it,
-and the caller, to the key that the replicas of a deployment share. What carries no such tag was
-never given, or was given to someone else.
+An id says which version priced which row on which day, and is random beyond that; a keyed tag
+binds all of it, and the caller, to the key that the replicas of a deployment share. What carries no
+such tag was never given, or was given to someone else.
 
     ids = PredictionIds([key])
     names = ids.issue("agency", "42", raw)
@@ -12,6 +12,8 @@ never given, or was given to someone else.
 from __future__ import annotations
 
 import os
+import time
+from datetime import date, timedelta
 from functools import lru_cache
 from hashlib import blake2s
 from hmac import compare_digest
@@ -23,13 +25,30 @@ if TYPE_CHECKING:
 
     from housing_ml.data.contract import Matrix
 
-_VERSION, _ROW, _RANDOM, _TAG = 3, 4, 7, 10
+_VERSION, _ROW, _DAY, _RANDOM, _TAG = 3, 4, 2, 5, 10
 """Bytes of an id, in this order."""
 
-_BYTES = _VERSION + _ROW + _RANDOM + _TAG
+_BYTES = _VERSION + _ROW + _DAY + _RANDOM + _TAG
+_SECONDS_A_DAY = 86_400
+_EPOCH = date(1970, 1, 1)
 _DRAWN = 4096
 _REMEMBERED = 256
 """Pairs of caller and version whose half-made tag is kept."""
+
+
+def day_of(name: str) -> date | None:
+    """Return the day in UTC that an id says it was given on; None when it says none.
+
+    Ids that an older version gave say any day: look there first, and elsewhere after.
+    """
+    try:
+        content = bytes.fromhex(name)
+    except ValueError:
+        return None
+    start = _VERSION + _ROW
+    if len(content) != _BYTES:
+        return None
+    return _EPOCH + timedelta(days=int.from_bytes(content[start : start + _DAY]))
 
 
 class PredictionIds:
@@ -47,8 +66,10 @@ class PredictionIds:
         data, names, begun = raw.tobytes(), [], started.copy
         rows = len(raw)
         width, random, used = len(data) // max(rows, 1), self._draw(rows * _RANDOM), 0
+        day = int(time.time() // _SECONDS_A_DAY).to_bytes(_DAY)
         for start in range(0, rows * width, width or 1):
-            body = crc32(data[start : start + width]).to_bytes(_ROW) + random[used : used + _RANDOM]
+            row = crc32(data[start : start + width]).to_bytes(_ROW)
+            body = row + day + random[used : used + _RANDOM]
             used += _RANDOM
             tag = begun()
             tag.update(body)

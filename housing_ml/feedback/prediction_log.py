@@ -15,8 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from housing_ml.data.contract import CATEGORY, COLUMNS, NUMERIC, category_codes
-from housing_ml.errors import HousingError
-from housing_ml.feedback.log_format import FOLDER, FORMAT, OUTPUTS
+from housing_ml.feedback.log_format import FOLDER, FORMAT, OUTPUTS, LogError
 from housing_ml.formats import Stamp
 
 if TYPE_CHECKING:
@@ -30,10 +29,6 @@ if TYPE_CHECKING:
 
 _BATCH_ROWS = 65_536
 _TEXTS = ("model_version", CATEGORY)
-
-
-class LogError(HousingError, RuntimeError):
-    """A file of the log that cannot be read."""
 
 
 class GoneError(LogError):

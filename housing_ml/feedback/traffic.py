@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from housing_ml.data.contract import CATEGORIES, CATEGORY, COLUMNS, NUMERIC
-from housing_ml.feedback.prediction_log import Horizon, LogError, log_files, read_log
+from housing_ml.feedback.log_format import LogError
+from housing_ml.feedback.prediction_log import Horizon, log_files, read_log
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -10,7 +10,8 @@ import pandas as pd
 from housing_ml.bundle.reference import Reference, add, columns, labelled, tally
 from housing_ml.bundle.spread import spread_of
 from housing_ml.data.contract import CATEGORIES, CATEGORY, COLUMNS, IDENTITY
-from housing_ml.feedback.prediction_log import Horizon, LogError, read_log
+from housing_ml.feedback.log_format import LogError
+from housing_ml.feedback.prediction_log import Horizon, read_log
 from housing_ml.monitoring.foreseen import Spreads, spreads
 from housing_ml.monitoring.performance import Group, Sums, sums
 

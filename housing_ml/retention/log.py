@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from housing_ml.feedback.log_format import FOLDER, FORMAT
-from housing_ml.feedback.prediction_log import LogError, opened
+from housing_ml.feedback.log_format import FOLDER, LogError
+from housing_ml.feedback.plain_log import plain
+from housing_ml.feedback.prediction_log import opened
 from housing_ml.monitoring.state import STATE, State
 from housing_ml.retention.found import Found
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from housing_ml.storage.versioned import ReleaseStorage
 
 _WHOLE = "day.parquet"
-_ID = "prediction_id"
-_SAID = {"format": str(FORMAT.number), "needs": FORMAT.needs}
 
 
 def loose_days(storage: ReleaseStorage, now: datetime, config: RetentionConfig) -> Found:
@@ -55,12 +53,7 @@ def _compact(storage: ReleaseStorage, folder: str) -> None:
     if len(whole) < 2:
         return
     together = pa.concat_tables(whole.values(), promote_options="default")
-    ids = together.column(_ID).to_pylist()
-    first = {name: row for row, name in reversed(list(enumerate(ids)))}
-    sink = pa.BufferOutputStream()
-    rows = together.take(sorted(first.values())).replace_schema_metadata(_SAID)
-    pq.write_table(rows, sink, compression="zstd")
-    storage.write(f"{folder}/{_WHOLE}", sink.getvalue().to_pybytes())
+    storage.write(f"{folder}/{_WHOLE}", plain(together))
     for name in whole:
         if not name.endswith(f"/{_WHOLE}"):
             storage.delete(name)

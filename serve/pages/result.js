@@ -2,7 +2,8 @@
 
 import { ask, dollars, element } from "./api.js";
 
-function bars(explanation) {
+/** Why a price is what it is: what each group of features adds or takes. */
+export function bars(explanation) {
   const parts = Object.entries(explanation.contributions);
   const largest = Math.max(...parts.map(([, value]) => Math.abs(value)), 1);
   const rows = parts.sort((a, b) => Math.abs(b[1]) - Math.abs(a[1])).map(([name, value]) => {
@@ -20,14 +21,14 @@ function bars(explanation) {
 }
 
 /** The block groups of the training data that the price leans on. */
-function alike(comparables) {
+export function alike(comparables) {
   const rows = comparables.map((found) => element("tr", {},
     element("th", { scope: "row", className: "number" }, dollars.format(found.price)),
     element("td", { className: "number" }, `${found.kilometres.toFixed(1)} km`),
     element("td", { className: "number" }, dollars.format(10_000 * found.median_income)),
     element("td", { className: "number" }, `${found.housing_median_age} years`)));
   const heads = ["price", "away", "income", "age"].map((name) => element("th", { scope: "col", className: "number" }, name));
-  return element("table", {}, element("caption", {}, "Comparable block groups, circled on the map"),
+  return element("table", {}, element("caption", {}, "Comparable block groups" + (document.getElementById("map") ? ", circled on the map" : "")),
     element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows));
 }
 

@@ -108,6 +108,12 @@ def _operators(request: Request[Any, Any, Any]) -> bytes:
     return prefix.page(_FOLDER / "operators.html", request.scope)
 
 
+@get("/operators/prediction", media_type=MediaType.HTML, sync_to_thread=False)
+def _prediction(request: Request[Any, Any, Any]) -> bytes:
+    """Return the page of one logged prediction."""
+    return prefix.page(_FOLDER / "prediction.html", request.scope)
+
+
 @get("/assets/{name:path}", sync_to_thread=False)
 def _asset(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
     """Return one of the pages' files."""
@@ -137,5 +143,5 @@ def router(storage: ReleaseStorage, traffic: Traffic, access: Access) -> Router:
             raise unavailable("The release storage cannot be read now.") from None
         return Response(content, media_type=MediaType.JSON)
 
-    handlers = [_house, _operators, _asset, state]
+    handlers = [_house, _operators, _prediction, _asset, state]
     return Router("/", route_handlers=handlers, include_in_schema=False)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,8 @@ from housing_ml.cli import app
 from housing_ml.data.contract import COLUMNS, to_matrix
 from housing_ml.feedback.actual_prices import Feedback, FeedbackStore
 from housing_ml.feedback.lookup import find_prediction
+from housing_ml.feedback.plain_log import as_plain
+from housing_ml.feedback.prediction_ids import PredictionIds, day_of
 from housing_ml.feedback.prediction_log import LogError
 from housing_ml.storage.versioned import LocalReleases
 from serve.prediction_log import parquet
@@ -99,6 +102,63 @@ def test_missing_bedrooms_are_missing(storage: LocalReleases, housing_frame: pd.
 
     assert found is not None
     assert found.row["total_bedrooms"] is None
+
+
+def test_the_day_that_an_id_says_is_searched_before_all_others(
+    storage: LocalReleases, housing_frame: pd.DataFrame
+) -> None:
+    raw = to_matrix(housing_frame[:20])
+    ids = PredictionIds([b"key"]).issue("shop", "1", raw)
+    now = datetime.now(UTC)
+    assert {day_of(name) for name in ids} <= {now.date(), (now - timedelta(minutes=5)).date()}
+    assert day_of("no id") is None
+    log(storage, housing_frame[:5], TUESDAY, TUESDAY.date())
+    (damaged,) = storage.names(f"predictions/date={TUESDAY.date()}")
+    storage.write(damaged, b"no Parquet file")
+    entry = Entry(now.timestamp(), "1", "champion", ids, np.ones((20, 12)).tobytes())
+    storage.write(f"predictions/date={now:%Y-%m-%d}/a.parquet", parquet.encode(to_columns([entry])))
+
+    assert find_prediction(storage, ids[7]) is not None  # no other day was read
+    with pytest.raises(LogError, match="no Parquet file"):
+        find_prediction(storage, "0" * 48)
+
+
+def test_a_day_that_was_put_together_is_found_by_row_groups(
+    storage: LocalReleases, housing_frame: pd.DataFrame
+) -> None:
+    ids = log(storage, housing_frame, TUESDAY, TUESDAY.date())
+    (name,) = storage.names(f"predictions/date={TUESDAY.date()}")
+    loose = storage.read(name)
+    assert loose
+    content = as_plain(loose.content)
+    metadata = pq.ParquetFile(pa.BufferReader(content)).metadata
+    groups = [metadata.row_group(at).column(0).statistics for at in range(metadata.num_row_groups)]
+    assert len(groups) == 3
+    assert all(one.max < next_.min for one, next_ in pairwise(groups))
+    before = find_prediction(storage, ids[12_345])
+    storage.write(name, content)
+
+    assert find_prediction(storage, ids[12_345]) == before
+    assert find_prediction(storage, "31") is None
+
+
+@pytest.mark.parametrize("packing", [{}, {"compression": "zstd"}, {"use_dictionary": False}])
+def test_the_command_reads_a_day_that_is_packed_in_another_way(
+    storage: LocalReleases, housing_frame: pd.DataFrame, packing: dict[str, Any]
+) -> None:
+    (first, *_) = log(storage, housing_frame[:50], TUESDAY, TUESDAY.date())
+    (name,) = storage.names(f"predictions/date={TUESDAY.date()}")
+    loose = storage.read(name)
+    assert loose
+    sink = pa.BufferOutputStream()
+    pq.write_table(pq.read_table(pa.BufferReader(loose.content)), sink, **packing)
+    storage.write(name, sink.getvalue().to_pybytes())
+
+    with pytest.raises(LogError, match="not written as it is read here"):
+        find_prediction(storage, first)
+    found = find_prediction(storage, first, as_plain=as_plain)
+    assert found is not None
+    assert found.row == housing_frame.iloc[0][list(COLUMNS)].to_dict()
 
 
 def test_the_command_explains_the_price_by_the_version_that_gave_it(
