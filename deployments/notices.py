@@ -38,8 +38,10 @@ def notices(notification: UUID) -> list[Automation]:
             "Tell of a flow run that failed or crashed.",
             {"Failed", "Crashed"},
             message(
-                "{{ flow.name }} {{ flow_run.state.name | lower }}",
-                "{{ flow_run.name }}: {{ flow_run.state.message }}" + _PAGE,
+                "{{ flow.name or 'A flow' }} {{ (flow_run.state.name or 'failed') | lower }}",
+                "{{ event.resource.name }}: {{ flow_run.state.message }}\nLook at its log, then "
+                "type `prefect flow-run retry {{ flow_run.id }}`; finished stages are cached."
+                + _PAGE,
             ),
         ),
         _of_runs(
@@ -47,7 +49,7 @@ def notices(notification: UUID) -> list[Automation]:
             "Tell of a flow run that waits for a person, such as a canary's watch.",
             {"Paused", "Suspended"},
             message(
-                "{{ flow.name }} waits for a person",
+                "{{ flow.name or 'A flow' }} waits for a person",
                 "{{ event.resource.name }}: look at `housing status`, then answer on its page by "
                 "Resume. Nobody's answer ends a canary." + _PAGE,
             ),
@@ -57,7 +59,7 @@ def notices(notification: UUID) -> list[Automation]:
             "Tell of a flow run that has not started when it should.",
             {"Late"},
             message(
-                "{{ flow.name }} is late",
+                "{{ flow.name or 'A flow' }} is late",
                 "{{ event.resource.name }} waits for a worker: `prefect work-pool inspect "
                 "housing`, then `make worker`, or look whether all retrains share one that hangs."
                 + _PAGE,
@@ -69,7 +71,8 @@ def notices(notification: UUID) -> list[Automation]:
             EventTrigger(expect={"housing.model.rejected"}, **_AT_ONCE),
             message(
                 "The gate rejected {{ event.resource.name }}",
-                "{{ event.payload.reasons | join('; ') }}" + _PAGE,
+                "{{ event.payload.reasons | join('; ') }}\nLook at the gate's report on the page, "
+                "and type `housing status` for what serves." + _PAGE,
             ),
         ),
         _told(
@@ -78,9 +81,9 @@ def notices(notification: UUID) -> list[Automation]:
             EventTrigger(expect={"housing.model.asks"}, **_AT_ONCE),
             message(
                 "{{ event.resource.name }} waits for a person",
-                "{{ event.payload.reasons | join('; ') }}\n"
-                "housing promote {{ event.payload.version }} --why REASON, or the form of the "
-                "deployment promote, puts it into service." + _PAGE,
+                "{{ event.payload.reasons | join('; ') }}\nLook at the gate's report on the page. "
+                "Type `housing promote {{ event.payload.version }} --why REASON`, or the form of "
+                "the deployment promote, puts it into service." + _PAGE,
             ),
         ),
         _told(
@@ -99,7 +102,8 @@ def notices(notification: UUID) -> list[Automation]:
             EventTrigger(expect={"prefect.work-pool.not-ready"}, match=_POOL, **_AT_ONCE),
             message(
                 "No worker is in the pool {{ event.resource.name }}",
-                "Nothing starts until one is: `make worker`, or look at why the last one ended.",
+                "{{ event.payload.note }} Nothing starts until one is: type `make worker`, and "
+                "look at why the last one ended.",
             ),
         ),
     ]

@@ -1,7 +1,8 @@
 """The whole platform on this machine, without containers: `make up`, until Ctrl-C.
 
-Prefect's server with its page, a worker, MLflow's page and the service, each on a port of this
-machine, with all state and one log file each in the home folder.
+Prefect's server with its page, a worker, MLflow's page and the service, and Prometheus with
+Alertmanager where they are installed, each on a port of this machine, with all state and one log
+file each in the home folder.
 """
 
 from __future__ import annotations
@@ -15,39 +16,32 @@ import sys
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import httpx
 from rich.console import Console
 
 from deployments import places
+from deployments.parts import Ports, parts, watchers
 from deployments.places import ROOT
 from housing_ml.registry.relocation import settle_in
+from housing_ml.reporting.webhook import tell
 from housing_ml.settings import Settings, at_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
+
+    from deployments.parts import Part
 
 STARTUP_SECONDS = 120
 _STOPPING_SECONDS = 20
-
-
-class Ports(NamedTuple):
-    """Where the pages are on this machine."""
-
-    prefect: int = 4200
-    mlflow: int = 5000
-    service: int = 8000
-
-
-class Part(NamedTuple):
-    """One process: its command, its page, and the path that answers when it is ready."""
-
-    name: str
-    command: list[str]
-    page: str
-    ready: str
+_UNWATCHED = (
+    "nobody hears of the service's alerts: Prometheus and Alertmanager are not installed "
+    "(apt-get install prometheus prometheus-alertmanager)"
+)
+_DO = "Look at that log, then type `make up`; finished stages are cached."
 
 
 class UpError(RuntimeError):
@@ -74,25 +68,6 @@ def environment(settings: Settings, ports: Ports) -> dict[str, str]:
     }
 
 
-def parts(settings: Settings, ports: Ports) -> list[Part]:
-    """Return the parts that have a page."""
-    python = sys.executable
-    commands = {
-        "prefect": ["-m", "prefect", "server", "start", "--port", str(ports.prefect)],
-        "mlflow": [
-            *("-m", "mlflow", "server", "--port", str(ports.mlflow), "--workers", "1"),
-            *("--backend-store-uri", settings.tracking_uri),
-            *("--default-artifact-root", settings.artifacts_path.as_uri()),
-        ],
-        "service": ["-m", "housing_ml.cli", "serve", "--port", str(ports.service)],
-    }
-    ready = {"prefect": "/api/health", "mlflow": "/health", "service": "/health/live"}
-    return [
-        Part(name, [python, *command], f"http://127.0.0.1:{getattr(ports, name)}", ready[name])
-        for name, command in commands.items()
-    ]
-
-
 def up(settings: Settings, ports: Ports, console: Console) -> None:
     """Start everything, say where it is, and stay until a part ends or the caller interrupts.
 
@@ -112,7 +87,9 @@ def up(settings: Settings, ports: Ports, console: Console) -> None:
             running[name] = stack.enter_context(process)
             return running[name]
 
-        started = parts(settings, ports)
+        secrets = Path(stack.enter_context(TemporaryDirectory()))
+        watching = watchers(settings, ports, secrets)
+        started = parts(settings, ports) + watching
         for part in started:
             _require_free(part)
         for part in started:
@@ -120,12 +97,14 @@ def up(settings: Settings, ports: Ports, console: Console) -> None:
         for part in started:
             log = logs / f"{part.name}.log"
             _wait_until(partial(_answers, client, part), part.name, running, log)
-            console.print(f"{part.name:8} {part.page}   log: {log}", soft_wrap=True)
+            console.print(f"{part.name:12} {part.page}   log: {log}", soft_wrap=True)
+        if not watching:
+            console.print(_UNWATCHED, style="yellow", soft_wrap=True)
         _deploy(surroundings, logs / "deploy.log")
         start("worker", sys.executable, "-m", "deployments.worker", "--pool", "housing")
         log = logs / "worker.log"
         _wait_until(partial(_is_online, client, ports), "worker", running, log)
-        console.print(f"{'worker':8} of the pool housing   log: {log}", soft_wrap=True)
+        console.print(f"{'worker':12} of the pool housing   log: {log}", soft_wrap=True)
         console.print("ready: press Ctrl-C to stop", style="bold green")
         _wait_until_one_ends(running, logs)
 
@@ -272,12 +251,16 @@ def main() -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
+    settings = Settings()
     try:
-        up(Settings(), _ports(), console)
+        up(settings, _ports(), console)
     except KeyboardInterrupt:
         console.print("stopped")
     except UpError as error:
         console.print(f"error: {error}", style="red", soft_wrap=True)
+        if settings.notification_url:
+            problem = tell(settings.notification_url, "The platform has stopped", f"{error}\n{_DO}")
+            console.print(problem or "the webhook was told", soft_wrap=True)
         return 1
     return 0
 

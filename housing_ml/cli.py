@@ -17,6 +17,7 @@ from rich.console import Console
 
 from housing_ml import __version__
 from housing_ml.commands import (
+    alerts,
     blocks,
     feedback,
     home,
@@ -44,6 +45,7 @@ for command in (
     *(releasing.canary, releasing.shadow),
     *(scoring.predict, scoring.score, scoring.serve),
     *(monitoring.monitor, monitoring.simulate, feedback.feedback, looking_up.prediction),
+    alerts.alerts,
     *(home.backup, home.restore, blocks.blocks, retention.retention),
 ):
     app.command(command)

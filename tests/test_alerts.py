@@ -60,6 +60,7 @@ def test_every_alert_has_its_page_in_the_runbook() -> None:
     alerts = [rule for rule in rules() if "alert" in rule]
 
     for rule in alerts:
+        assert {"summary", "look", "type"} <= set(rule["annotations"])
         assert rule["annotations"]["runbook"] == f"docs/runbook.md#{rule['alert'].lower()}"
         assert f"\n## {rule['alert']}\n" in runbook
     assert len(alerts) == runbook.count("\n## Housing")
@@ -74,7 +75,11 @@ def test_every_alert_has_a_test() -> None:
 @needs_promtool
 @pytest.mark.parametrize(
     "command",
-    [["check", "config", "prometheus.yml"], ["test", "rules", "housing.rules.test.yml"]],
+    [
+        ["check", "config", "prometheus.yml"],
+        ["test", "rules", "housing.rules.test.yml"],
+        ["test", "rules", "housing.down.test.yml"],
+    ],
     ids=" ".join,
 )
 def test_promtool_accepts_the_rules_and_their_tests(command: list[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from housing_ml.commands.job import tell_alert, telling_of_failure
+from housing_ml.commands.job import MONITOR_ADVICE, tell_alert, telling_of_failure
 from housing_ml.commands.output import REJECTED, CommandError, Flag, Json, Overrides, show
 from housing_ml.settings import Settings
 
@@ -39,7 +39,8 @@ def monitor(
     from housing_ml.monitoring.summary import summary
 
     settings = Settings()
-    with telling_of_failure(settings, "The monitor failed") if as_job else nullcontext():
+    told = telling_of_failure(settings, "The monitor failed", MONITOR_ADVICE)
+    with told if as_job else nullcontext():
         report = run_monitor(MonitorConfig.load(config, set_), verbose=verbose)
     if as_json:
         print(report.model_dump_json(indent=2))

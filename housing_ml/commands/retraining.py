@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import TYPE_CHECKING, Any
 
-from housing_ml.commands.job import tell_verdict, telling_of_failure
+from housing_ml.commands.job import RETRAIN_ADVICE, tell_verdict, telling_of_failure
 from housing_ml.commands.output import (
     REJECTED,
     Flag,
@@ -60,7 +60,8 @@ def retrain(  # noqa: PLR0913 - each is an option that a person types
 
     settings = Settings()
     run = partial(run_retrain, settings=settings, refresh=refresh, verbose=verbose)
-    with telling_of_failure(settings, "The retrain failed") if as_job else nullcontext():
+    told = telling_of_failure(settings, "The retrain failed", RETRAIN_ADVICE)
+    with told if as_job else nullcontext():
         try:
             result = run(chosen)
         except SourceUnavailableError as error:

@@ -41,6 +41,10 @@ class MonitorReport(Record):
     at: AwareDatetime
     champion: str | None = Field(description="Version in service.")
     alert: bool = Field(description="Whether a person should look.")
+    news: bool = Field(
+        default=False,
+        description="Whether people are to be told: an alert is told once while it lasts.",
+    )
     predictions: int = Field(ge=0, description="In the windows looked at, all versions.")
     labelled: int = Field(
         ge=0, description="Of these, with a known actual price, and not rows of the training."
@@ -106,11 +110,13 @@ class _Run(NamedTuple):
         drift = tuple(self.drift())
         raised = alarms([item for item in drift if item.version == version], self.config.drift)
         live_error = self.live_error()
+        alert = bool(raised or live_error)
         performance = live_errors(self.seen.errors, self.config.performance, self.state.spreads())
         return MonitorReport(
             at=self.horizon.now,
             champion=version,
-            alert=bool(raised or live_error),
+            alert=alert,
+            news=self.state.is_news(version, alert=alert),
             predictions=sum(_rows(window) for window in self.state.windows),
             labelled=performance[0].rows if performance else 0,
             trained_on=self.seen.known,

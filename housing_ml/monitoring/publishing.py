@@ -61,13 +61,14 @@ def publish(
 def announce(report: MonitorReport) -> None:
     """Emit the events that the report calls for: an alert for people, a retrain for automations.
 
-    A retrain is asked for by one event, by that of drift where drift calls for it.
+    People are told of an alert once while it lasts. A retrain is asked for by one event, by that of
+    drift where drift calls for it.
     """
     resource = {
         "prefect.resource.id": "housing.model.champion",
         "prefect.resource.name": f"version {report.champion}",
     }
-    if report.alert:
+    if report.news:
         emit_event(ALERT, resource, payload={"headline": headline(report)})
     if report.retraining.retrain:
         payload = {"reasons": list(report.retraining.reasons), "version": report.champion}

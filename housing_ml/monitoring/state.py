@@ -55,6 +55,13 @@ class State(msgspec.Struct):
     counted: set[str] = msgspec.field(default_factory=set)
     windows: list[Window] = msgspec.field(default_factory=list)
     retrains: list[datetime] = msgspec.field(default_factory=list)
+    told: str | None = None
+    """The version whose alert people have been told of, while it lasts."""
+
+    def is_news(self, version: str | None, *, alert: bool) -> bool:
+        """Return whether people are to be told of an alert, and remember that they are."""
+        before, self.told = self.told, version if alert else None
+        return alert and before != version
 
     def add(self, start: datetime, version: str, bundle: str, seen: Tally) -> None:
         """Add the counts of some rows to their window."""
@@ -102,7 +109,7 @@ def read_state(storage: ReleaseStorage, window_minutes: float) -> tuple[State, i
         return State(window_minutes), 0
     state = msgspec.json.decode(found.content, type=State)
     if state.window_minutes != window_minutes:
-        state = State(window_minutes, retrains=state.retrains)
+        state = State(window_minutes, retrains=state.retrains, told=state.told)
     return state, found.generation
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 
+from deployments.parts import Ports
 from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Platform(NamedTuple):
     prefect: str
     mlflow: str
     service: str
+    prometheus: str
     told: list[str]
 
     def command(self, *arguments: str) -> str:
@@ -148,7 +150,7 @@ def webhook() -> Iterator[tuple[str, list[str]]]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             length = int(self.headers["Content-Length"])
-            messages.append(json.loads(self.rfile.read(length))["text"])
+            messages.append(_words(json.loads(self.rfile.read(length))))
             self.send_response(200)
             self.end_headers()
 
@@ -158,16 +160,25 @@ def webhook() -> Iterator[tuple[str, list[str]]]:
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/{SECRET}", messages
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/{SECRET}", messages
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _words(message: dict[str, Any]) -> str:
+    """Return what Slack would show of a message: its text, or that of its attachments."""
+    parts = [message.get("text", "")]
+    parts += [f"{item['title']}\n{item['text']}" for item in message.get("attachments", [])]
+    return "\n".join(filter(None, parts))
 
 
 @contextmanager
 def run_platform(home: Path, places: dict[str, str]) -> Iterator[Platform]:
     """Start the platform, wait until it says that it is ready, and interrupt it at last."""
     with webhook() as (address, told):
-        ports = dict(zip(("prefect", "mlflow", "service"), free_ports(3), strict=True))
+        ports = dict(zip(Ports._fields, free_ports(len(Ports._fields)), strict=True))
         environment = os.environ | {
             "HOUSING_NOTIFICATION_URL": address,
             "PREFECT_API_BLOCKS_REGISTER_ON_START": "0",  # halves the start of Prefect's server
@@ -191,6 +202,7 @@ def run_platform(home: Path, places: dict[str, str]) -> Iterator[Platform]:
         pages = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
         try:
             _wait_until_ready(process)
+            pages.pop("alertmanager")
             yield Platform(process, home, **pages, told=told)
         finally:
             process.send_signal(signal.SIGTERM)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from housing_ml.reporting.practice import NOTHING_IS_WRONG
 from tests.flows.test_retrain import SMALL
 from tests.integration.monitoring_loop import LEARNER, Loop, estimates
 from tests.integration.platform_process import ROOT, SECRET
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
 
     from tests.integration.platform_process import Platform
 
+WATCHED = shutil.which("prometheus") and shutil.which("prometheus-alertmanager")
 ENDLESS = SMALL | {"sweep": {"trials": 10_000, "folds": 2}}
+RULES = "deployments/prometheus/housing.rules.yml"
 SIX_SECONDS = SMALL | {"sweep": {"trials": 10_000, "folds": 2, "minutes": 0.1}}
 
 
@@ -36,7 +40,8 @@ def test_every_page_answers_when_it_says_ready(platform: Platform) -> None:
     for page in (platform.prefect, platform.mlflow, f"{platform.service}/health/live"):
         assert httpx.get(page, trust_env=False, follow_redirects=True).is_success, page
     assert {path.stem for path in (platform.home / "logs").iterdir()} == {
-        *("prefect", "mlflow", "service", "worker", "deploy")
+        *("prefect", "mlflow", "service", "worker", "deploy"),
+        *(("prometheus", "alertmanager") if WATCHED else ()),
     }
 
 
@@ -246,6 +251,30 @@ def test_people_are_told_what_to_look_at_and_what_to_type(
     }
     platform.post("events", [occurred]).raise_for_status()
     platform.wait_until_told(*words)
+
+
+@pytest.mark.skipif(not WATCHED, reason="needs prometheus and prometheus-alertmanager")
+def test_one_of_each_message_arrives_by_the_way_of_the_real_one(platform: Platform) -> None:
+    alerts = set(re.findall("alert: (.+)", (ROOT / RULES).read_text()))
+    done = subprocess.run(
+        [sys.executable, "-m", "housing_ml.cli", "alerts", "test"],
+        capture_output=True,
+        text=True,
+        env=os.environ
+        | {
+            "PREFECT_API_URL": f"{platform.prefect}/api",
+            "HOUSING_PROMETHEUS_URL": platform.prometheus,
+        },
+        check=False,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert done.returncode == 0, done.stderr
+    told = [message for message in platform.told if NOTHING_IS_WRONG in message]
+    assert {word for message in told for word in re.findall(r"Housing\w+", message)} == alerts
+    assert len(told) == len(alerts) + 7
+    for message in told:
+        assert re.search("[Ll]ook", message), message
+        assert re.search("[Tt]ype", message), message
 
 
 def test_no_secret_is_in_logs_parameters_or_results(platform: Platform) -> None:

@@ -164,6 +164,23 @@ def test_thirty_quiet_weeks_raise_at_most_one_alarm(
     assert len(report.windows) == 30
     assert sum(raised) <= 1
     assert not report.live_error
+    assert not any(raised), "nobody is told of quiet weeks"
+
+
+def test_people_are_told_of_zeros_once_after_their_second_week(
+    service: WeeklyService, housing_frame: pd.DataFrame
+) -> None:
+    plan = SimulationConfig(fault="zeros", windows=6, fault_from=2, rows=1500, seconds=0)
+    told = []
+
+    def look(seconds: float) -> None:
+        service.wait(seconds)
+        if service.report(service.week).news:
+            told.append(service.week)
+
+    simulate(plan, housing_frame, service.client(), look)
+    assert told == [4]
+    assert service.report(6).alert
 
 
 def model(frame: pd.DataFrame) -> tuple[Pricing, Reference]:
