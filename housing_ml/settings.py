@@ -62,8 +62,8 @@ class Settings(StorageSettings):
     data_url: str | None = Field(default=None, description="Source of the raw data.")
     notification_url: SecretStr | None = Field(
         default=None,
-        description="Webhook that is told of failed and rejected retrains, such as Slack's. "
-        "Empty: nobody is told.",
+        description="Webhook, such as Slack's, that is told of alerts, and of runs that failed, "
+        "wait or are late. Empty: nobody is told.",
     )
     mlflow_tracking_uri: str | None = Field(
         default=None, description="MLflow server. Empty: SQLite in the home folder."

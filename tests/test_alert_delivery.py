@@ -71,8 +71,23 @@ def watched(folder: Path, *, hears: bool = True) -> Iterator[Watched]:
         ]
         stack.callback(lambda: [process.kill() for process in processes])
         prometheus = f"http://127.0.0.1:{ports.prometheus}"
-        until(lambda: _value(prometheus, "up") == "1")
+        alerts = f"http://127.0.0.1:{ports.alertmanager}"
+        until(lambda: _all_live(processes) and _value(prometheus, "up") == "1")
+        until(lambda: _all_live(processes) and _answers(f"{alerts}/-/ready"))
         yield Watched(processes[0], prometheus, told)
+
+
+def _all_live(processes: list[subprocess.Popen[bytes]]) -> bool:
+    ended = [process.args for process in processes if process.poll() is not None]
+    assert not ended, f"these ended: {ended}"
+    return True
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).is_success
+    except httpx.TransportError:
+        return False
 
 
 def _hasten(folder: Path) -> None:
