@@ -9,7 +9,7 @@ SIDE_BY_SIDE = --numprocesses $(shell $(PYTHON) -c 'import os; print(min(4, 1 + 
 
 # A home elsewhere may hold what is not ours: only what the platform writes is removed there.
 PLACE = $(or $(HOUSING_HOME),$(shell sed -n 's/^HOUSING_HOME=//p' .env 2>/dev/null),.housing)
-STATE = cache housing.tgz locks logs mlflow-artifacts mlflow.db* optuna.db* prefect reports service smoke storage wandb
+STATE = alertmanager cache housing.tgz locks logs mlflow-artifacts mlflow.db* optuna.db* prefect prometheus reports service smoke storage wandb
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test serve up deploy worker bench lint pictures format data coverage smoke audit workflows terraform sbom images containers push rollout \
@@ -47,7 +47,7 @@ test: told-test install ## All tests
 serve: install ## Start the service on the champion
 	@$(BIN)/housing serve
 
-up: install ## The whole platform on this machine: Prefect, worker, MLflow, service
+up: install ## The whole platform on this machine: Prefect, worker, MLflow, service, alerts
 	@$(BIN)/python -m deployments.up
 
 deploy: install ## Register all deployments on the configured Prefect server

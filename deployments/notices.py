@@ -23,7 +23,7 @@ OURS = ResourceSpecification({"prefect.resource.id": "prefect.tag.housing"})
 _POOL = ResourceSpecification(
     {"prefect.resource.id": "prefect.work-pool.*", "prefect.resource.name": "housing"}
 )
-_PAGE = "\n{{ flow_run | ui_url }}"
+_PAGE = "\n{{ (flow_run | ui_url) or '' }}"
 
 
 def notices(notification: UUID) -> list[Automation]:
@@ -50,8 +50,8 @@ def notices(notification: UUID) -> list[Automation]:
             {"Paused", "Suspended"},
             message(
                 "{{ flow.name or 'A flow' }} waits for a person",
-                "{{ event.resource.name }}: look at `housing status`, then answer on its page by "
-                "Resume. Nobody's answer ends a canary." + _PAGE,
+                "{{ event.resource.name }}: type `housing status`, look at what it says, and answer "
+                "on the run's page by Resume. Nobody's answer ends a canary." + _PAGE,
             ),
         ),
         _of_runs(
@@ -60,7 +60,7 @@ def notices(notification: UUID) -> list[Automation]:
             {"Late"},
             message(
                 "{{ flow.name or 'A flow' }} is late",
-                "{{ event.resource.name }} waits for a worker: `prefect work-pool inspect "
+                "{{ event.resource.name }} waits for a worker: type `prefect work-pool inspect "
                 "housing`, then `make worker`, or look whether all retrains share one that hangs."
                 + _PAGE,
             ),
