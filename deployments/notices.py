@@ -50,8 +50,8 @@ def notices(notification: UUID) -> list[Automation]:
             {"Paused", "Suspended"},
             message(
                 "{{ flow.name or 'A flow' }} waits for a person",
-                "{{ event.resource.name }}: type `housing status`, look at what it says, and answer "
-                "on the run's page by Resume. Nobody's answer ends a canary." + _PAGE,
+                "{{ event.resource.name }}: type `housing status`, look at it, and answer on "
+                "the run's page by Resume. Nobody's answer ends a canary." + _PAGE,
             ),
         ),
         _of_runs(
