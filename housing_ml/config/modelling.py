@@ -32,6 +32,11 @@ class FeatureConfig(Config):
         description="Numbers of clusters to compare by cross-validated model error; 0 is none.",
     )
     folds: int = Field(default=3, ge=2, description="Folds of that cross-validation.")
+    most_rows: int = Field(
+        default=50_000,
+        ge=1000,
+        description="Of more training rows, numbers are compared on a sample of so many.",
+    )
     seed: int = Field(default=42, ge=0, description="Seed of k-means and of the folds.")
 
 
@@ -64,7 +69,7 @@ class SelectionConfig(Config):
     )
     folds: int = Field(default=3, ge=2, description="Folds; features are refitted in each.")
     most_rows: int = Field(
-        default=100_000,
+        default=50_000,
         ge=1000,
         description="Of more training rows, models are compared on a sample of so many; the chosen "
         "one is trained on all.",

@@ -23,7 +23,7 @@ class SweepConfig(Config):
     )
     folds: int = Field(default=3, ge=2, description="Folds; features are refitted in each.")
     most_rows: int = Field(
-        default=100_000,
+        default=50_000,
         ge=1000,
         description="Of more training rows, trials are judged on a sample of so many.",
     )

@@ -14,7 +14,7 @@ from sklearn.metrics import davies_bouldin_score, silhouette_score
 
 from housing_ml.config.choices import FeatureParameters
 from housing_ml.features.geography import fit_clusters, plane
-from housing_ml.modelling.folds import make_folds, predict_fold
+from housing_ml.modelling.folds import at_most, one_fold_at_a_time, predict_fold
 from housing_ml.modelling.metrics import metrics
 from housing_ml.records.features import ClusterReport, ClusterScore
 
@@ -40,8 +40,9 @@ def compare_clusters(
         raw: training rows, float64 (n, 9).
         y: prices in dollars, float64 (n,).
         imputer: what fills missing bedrooms.
-        config: numbers of clusters, folds and seed.
+        config: numbers of clusters, folds and seed, and of how many rows at most.
     """
+    raw, y = at_most(raw, y, config.most_rows, config.seed)
     scores = tuple(
         _score(
             raw, y, FeatureParameters(imputer=imputer, clusters=number, seed=config.seed), config
@@ -58,7 +59,7 @@ def _score(
     raw: Matrix, y: NDArray[np.float64], features: FeatureParameters, config: FeatureConfig
 ) -> ClusterScore:
     found = []
-    for fold in make_folds(raw, y, features, config.folds, config.seed):
+    for fold in one_fold_at_a_time(raw, y, features, config.folds, config.seed):
         predicted = predict_fold(fold, features, _MODEL, _PARAMETERS, config.seed)
         found.append(metrics(fold.validation_price, predicted.validation))
     inertia, silhouette, davies_bouldin = _shape(raw, features)

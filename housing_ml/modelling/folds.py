@@ -15,6 +15,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from housing_ml.modelling.models import build_pipeline, features_for, predict_in_one_thread
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from housing_ml.config.choices import FeatureParameters, ModelName, Parameters
@@ -61,10 +63,15 @@ def make_folds(
     raw: Matrix, y: NDArray[np.float64], features: FeatureParameters, folds: int, seed: int
 ) -> tuple[Fold, ...]:
     """Fit the features on each fold's training rows, and transform both sides with them."""
-    return tuple(
-        make_fold(raw, y, features, inside, outside)
-        for inside, outside in splitter(folds, seed).split(raw)
-    )
+    return tuple(one_fold_at_a_time(raw, y, features, folds, seed))
+
+
+def one_fold_at_a_time(
+    raw: Matrix, y: NDArray[np.float64], features: FeatureParameters, folds: int, seed: int
+) -> Iterator[Fold]:
+    """Yield what `make_folds` returns, for who needs each once: all of many rows are gigabytes."""
+    for inside, outside in splitter(folds, seed).split(raw):
+        yield make_fold(raw, y, features, inside, outside)
 
 
 def make_fold(

@@ -17,7 +17,7 @@ from housing_ml.data.contract import CATEGORIES, NUMERIC, Matrix
 from housing_ml.errors import HousingError
 from housing_ml.fingerprint import feature_fingerprint
 from housing_ml.modelling.conformal import Calibration, calibrate
-from housing_ml.modelling.folds import make_folds, predict_fold, splitter
+from housing_ml.modelling.folds import one_fold_at_a_time, predict_fold, splitter
 from housing_ml.modelling.golden_rows import golden_rows, model_splits
 from housing_ml.modelling.known_places import by_place, is_known_out_of_fold
 from housing_ml.modelling.models import build_pipeline, predict_in_one_thread
@@ -120,7 +120,7 @@ def _out_of_fold(
 ) -> NDArray[np.float64]:
     """Return each row's price, float64 (rows,), from a model that did not see the row."""
     predicted = np.empty(len(y))
-    folds = make_folds(raw, y, features, config.folds, config.seed)
+    folds = one_fold_at_a_time(raw, y, features, config.folds, config.seed)
     held_out = (rows for _, rows in splitter(config.folds, config.seed).split(raw))
     for rows, fold in zip(held_out, folds, strict=True):
         predicted[rows] = predict(fold).validation

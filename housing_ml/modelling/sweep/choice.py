@@ -1,4 +1,4 @@
-"""Which trial of a sweep wins: the best one, when it beats the parameters to beat beyond chance."""
+"""Which trial of a sweep wins: the best one, or the cheapest of those that are as good."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ _ERRORS = 2.0
 _FEWEST_FOLDS = 2
 """One fold says nothing of chance: the best trial wins."""
 
+_SAVED = 1.05
+"""How many times as dear a row must be for another price of it to matter."""
+
 
 class Choice(NamedTuple):
     """The trial that wins, and what the best gained over the parameters to beat.
@@ -35,8 +38,10 @@ class Choice(NamedTuple):
 def choose(trials: Sequence[Trial], start: Parameters, best: str = "") -> Choice:
     """Choose among complete trials.
 
-    All see the same folds, so that an easy fold is easy for each. Within chance the parameters to
-    beat stay: they are known, and another choice would only follow the noise.
+    All see the same folds, so that an easy fold is easy for each. Trials within chance of the best
+    are alike, and the one whose rows are cheapest to price wins. The parameters to beat stay unless
+    something is better beyond chance, or cheaper and in the mean no worse: they are known, and
+    another choice would only follow the noise.
 
     Args:
         trials: complete ones, at least one.
@@ -48,10 +53,46 @@ def choose(trials: Sequence[Trial], start: Parameters, best: str = "") -> Choice
     known = [trial for trial in trials if trial.number == 0 and _same(trial.parameters, start)]
     if not known or found is known[0] or len(found.fold_wmapes) < _FEWEST_FOLDS:
         return Choice(found)
-    pairs = zip(known[0].fold_wmapes, found.fold_wmapes, strict=True)
+    gain, error = _difference(known[0], found)
+    return Choice(_cheapest(trials, found, known[0]), gain, error)
+
+
+def row_price(parameters: Parameters) -> float:
+    """Return what a row costs, in splits that it passes: trees times their depth.
+
+    Parameters that are not given count as one: only ratios within one model mean anything.
+
+    >>> row_price({"max_iter": 100, "max_leaf_nodes": 32})
+    500.0
+    """
+    trees = parameters.get("max_iter") or parameters.get("n_estimators") or 1
+    leaves = parameters.get("max_leaf_nodes")
+    depth = parameters.get("max_depth") or (math.log2(float(leaves)) if leaves else 1)
+    return float(trees) * float(depth)
+
+
+def _cheapest(trials: Sequence[Trial], found: Trial, known: Trial) -> Trial:
+    """Return the cheapest of the trials that are as good as the best, `known` before its like."""
+    limit = known.wmape or math.inf
+    alike = [trial for trial in trials if (trial.wmape or 0) <= limit and _alike(found, trial)]
+    least = _SAVED * min(row_price(trial.parameters) for trial in alike)
+    cheap = [trial for trial in alike if row_price(trial.parameters) <= least]
+    return known if known in cheap else min(cheap, key=attrgetter("wmape"))
+
+
+def _alike(found: Trial, other: Trial) -> bool:
+    """Return whether another trial is worse by no more than chance; the found one itself is."""
+    if other is found:
+        return True
+    worse, error = _difference(other, found)
+    return worse <= _ERRORS * error
+
+
+def _difference(trial: Trial, better: Trial) -> tuple[float, float]:
+    """Return by how much wMAPE is lower in the second trial, and the standard error of that."""
+    pairs = zip(trial.fold_wmapes, better.fold_wmapes, strict=True)
     gains = [before - after for before, after in pairs]
-    gain, error = fmean(gains), stdev(gains) / math.sqrt(len(gains))
-    return Choice(found if gain > _ERRORS * error else known[0], gain, error)
+    return fmean(gains), stdev(gains) / math.sqrt(len(gains))
 
 
 def _same(parameters: Parameters, start: Parameters) -> bool:

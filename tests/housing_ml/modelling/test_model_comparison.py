@@ -115,3 +115,14 @@ def test_the_number_of_clusters_is_that_of_the_least_error_of_the_model(rows: Ro
     assert six.inertia is not None
     assert six.inertia < one.inertia
     assert -1 < (six.silhouette or -2) < 1
+
+
+def test_of_many_rows_numbers_of_clusters_are_compared_on_a_sample(rows: Rows) -> None:
+    config = FeatureConfig(cluster_candidates=(0,), folds=2, most_rows=1000)
+
+    sample, whole = (
+        compare_clusters(*some, "median", config).scores
+        for some in (at_most(*rows, 1000, config.seed), rows)
+    )
+
+    assert sample == whole

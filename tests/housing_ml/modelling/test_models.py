@@ -59,3 +59,13 @@ def test_a_pipeline_can_be_cloned_for_cross_validation() -> None:
     assert copy["model"].alpha == 3.0
     assert copy["features"].clusters == 5
     assert copy["features"] is not pipeline["features"]
+
+
+@pytest.mark.parametrize("model", ["random_forest", "extra_trees"])
+def test_the_trees_of_a_forest_do_not_grow_with_the_rows(model: Any) -> None:
+    rows = np.random.default_rng(0).uniform(size=(60_000, 2))
+
+    forest = estimator(model, {"n_estimators": 1, "max_features": 1.0}, seed=0)
+
+    (tree,) = forest.fit(rows, rows.sum(axis=1)).estimators_
+    assert 1_000 < tree.get_n_leaves() <= 5_000

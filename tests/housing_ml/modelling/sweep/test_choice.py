@@ -10,10 +10,10 @@ from housing_ml.modelling.sweep.choice import choose
 from housing_ml.records.sweep import Trial
 
 
-def trial(number: int, *wmapes: float, run: str = "") -> Trial:
+def trial(number: int, *wmapes: float, run: str = "", leaves: int = 48) -> Trial:
     return Trial(
         number=number,
-        parameters={"alpha": float(number)},
+        parameters={"alpha": float(number), "max_leaf_nodes": leaves},
         state="complete",
         wmape=fmean(wmapes),
         fold_wmapes=wmapes,
@@ -61,3 +61,24 @@ def test_what_a_service_names_must_beat_them_too() -> None:
     better = trial(2, 0.10, 0.09, 0.11)
 
     assert choose([FIRST, named, better], START, best="named").winner is FIRST
+
+
+def test_of_trials_that_are_alike_the_one_with_the_cheapest_rows_wins() -> None:
+    dear = trial(1, 0.115, 0.112, 0.128, leaves=64)
+    cheap = trial(2, 0.116, 0.112, 0.128, leaves=32)
+    worse = trial(3, 0.116, 0.112, 0.133, leaves=16)
+
+    assert choose([FIRST, dear, cheap, worse], START).winner is cheap
+
+
+def test_a_trial_that_saves_next_to_nothing_does_not_take_the_place_of_what_is_known() -> None:
+    like = trial(1, 0.115, 0.112, 0.128, leaves=46)
+
+    assert choose([FIRST, like], START).winner is FIRST
+
+
+def test_a_cheaper_trial_does_not_win_over_one_that_is_better_beyond_chance() -> None:
+    better = trial(1, 0.118, 0.1081, 0.1279)
+    cheap = trial(2, 0.1195, 0.1096, 0.1295, leaves=16)
+
+    assert choose([FIRST, better, cheap], START).winner is better
