@@ -8,6 +8,7 @@ from prefect import flow, task
 from prefect.logging import get_run_logger
 
 from flows.naming import run_name
+from housing_ml import progress
 from housing_ml.config.monitoring import MonitorConfig
 from housing_ml.monitoring.analysis import MonitorReport, analyse
 from housing_ml.monitoring.publishing import announce, draw, publish
@@ -47,6 +48,7 @@ def monitor(config: MonitorConfig = MonitorConfig()) -> MonitorReport:  # noqa: 
     Args:
         config: What may be turned; the defaults suit a service with a thousand predictions a day.
     """
+    progress.plan([stage.name for stage in (analysis, publication, tracking)])
     report = run_stage(analysis, config).result
     announce(report)
     run_stage(publication, report, config)

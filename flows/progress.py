@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from prefect.artifacts import (
     create_progress_artifact,
     update_progress_artifact,
 )
 
+from housing_ml import progress
 from housing_ml.orchestration.runs import run_stage
 from housing_ml.records.features import FeaturesResult
 from housing_ml.records.figures import Figures
@@ -24,6 +25,7 @@ from housing_ml.settings import Settings
 from housing_ml.storage.store import open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from prefect import Task
@@ -43,14 +45,15 @@ _PROGRESS_SECONDS = 1.0
 
 
 class Progress:
-    """Runs a flow's stages, and shows in the UI what those that it computes find.
+    """Runs a flow's stages, in the order given, and shows in the UI what those it computes find.
 
     A cached stage shows nothing: the run that computed it did; `computed` names the others. A
     progress bar grows with the stages, once a second at most.
     """
 
-    def __init__(self, stages: int) -> None:
-        self._stages = stages
+    def __init__(self, stages: Sequence[Task[..., Any]]) -> None:
+        self._stages = len(stages)
+        progress.plan([task.name for task in stages])
         self._done = 0
         self.computed: set[str] = set()
         self._bar: UUID | None = None

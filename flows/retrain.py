@@ -9,6 +9,7 @@ from prefect import flow
 from flows import tasks
 from flows.naming import run_name
 from flows.progress import Progress
+from flows.sweep import STAGES as SEARCH
 from flows.sweep import search
 from housing_ml.config.retrain import RetrainConfig
 from housing_ml.orchestration.failures import forget_exception
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
     from housing_ml.records.gate import GateDecision
     from housing_ml.records.world import WorldResult
 
-STAGES = 12
+STAGES = (
+    *SEARCH,
+    *(tasks.training, tasks.evaluation, tasks.figures, tasks.registration, tasks.gate),
+)
 
 
 @flow(name="retrain", persist_result=False, flow_run_name=run_name, on_failure=[forget_exception])

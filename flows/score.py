@@ -18,6 +18,7 @@ from prefect import flow, task, unmapped
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.naming import run_name
+from housing_ml import progress
 from housing_ml.bundle.batch_scoring import ScoreReport, claim, score_file
 from housing_ml.bundle.model import Bundle
 from housing_ml.orchestration.dask_cluster import dask_runner
@@ -62,15 +63,18 @@ def score(source: str, target: str, channel: Channel = "champion") -> ScoreRepor
     started = time.perf_counter()
     digest = _release(channel).bundle
     files = claim(source, target, digest)
+    progress.stage("score")
     one: Any = score_one  # Prefect's own types do not fit here
     with _machines() as machines:
         given = {
-            "file": files,
+            "file": [*files],
             "source": unmapped(source),
             "target": unmapped(target),
             "digest": unmapped(digest),
         }
-        found = machines.map(one, given).result()
+        running = machines.map(one, given)
+        sizes = [*files.values()]
+        found = [each.result() for each in progress.steps(running, "file", sizes)]
     report = reduce(add, found, ScoreReport(target))
     return msgspec.structs.replace(report, seconds=time.perf_counter() - started)
 

@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from housing_ml.records.split import SplitResult
     from housing_ml.records.sweep import SweepOutcome
 
-STAGES = 7
+STAGES = (
+    *(tasks.ingestion, tasks.split, tasks.imputation, tasks.features),
+    *(tasks.selection, tasks.sweep, tasks.sweep_figures),
+)
 
 
 class Search(NamedTuple):

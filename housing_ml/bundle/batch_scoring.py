@@ -37,6 +37,7 @@ from housing_ml.data.contract import CATEGORY, COLUMNS, ContractError, require_c
 from housing_ml.data.csv_table import EmptyFileError
 from housing_ml.data.values import BLANKS, MISSING
 from housing_ml.errors import HousingError
+from housing_ml.progress import advance, steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,13 +105,17 @@ def score(source: str, target: str, bundle: Bundle) -> ScoreReport:
     """
     started = time.perf_counter()
     report = ScoreReport(target)
-    for file in claim(source, target, bundle.digest):
+    files = claim(source, target, bundle.digest)
+    for file in steps(files, "file", [*files.values()]):
         report += score_file(file, source, target, bundle)
     return msgspec.structs.replace(report, seconds=time.perf_counter() - started)
 
 
-def claim(source: str, target: str, bundle_digest: str) -> list[str]:
-    """Make `target` the place of this job's results; return the addresses of the source's files.
+def claim(source: str, target: str, bundle_digest: str) -> dict[str, int]:
+    """Make `target` the place of this job's results.
+
+    Returns:
+        The sizes in bytes of the source's files, by their addresses.
 
     Raises:
         ScoreError: when there are none, or the target holds the results of another job.
@@ -132,7 +137,7 @@ def claim(source: str, target: str, bundle_digest: str) -> list[str]:
             )
     except (OSError, msgspec.MsgspecError) as error:
         raise ScoreError(f"{target}: cannot be used: {error}") from error
-    return list(files)
+    return files
 
 
 def left_out(source: str) -> tuple[str, ...]:
@@ -165,7 +170,9 @@ def score_file(file: str, source: str, target: str, bundle: Bundle) -> ScoreRepo
 
     def price(job: tuple[_Part, Chunk]) -> ScoreReport:
         dialects.add(job[1].dialect)
-        return _resume(*job) or _score_chunk(*job, bundle)
+        found = _resume(*job) or _score_chunk(*job, bundle)
+        advance(job[1].behind, found.rows)
+        return found
 
     try:
         for done in overlapping(price, _jobs(file, system, folder, inner), _CHUNKS_AT_ONCE):

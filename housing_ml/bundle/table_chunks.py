@@ -5,6 +5,7 @@ Objects on Google Cloud Storage are reached with the machine's application defau
 
 from __future__ import annotations
 
+import io
 import posixpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -57,6 +58,8 @@ class Chunk(Protocol):
     """Rows that cannot be read, and are none of these."""
     dialect: str
     """What is unusual in how the file is written, for a person; empty where nothing is."""
+    behind: float
+    """Share of the file's bytes or rows that is read up to here, as a fraction."""
 
     def encode(self, names: Sequence[str], added: Sequence[pa.Array]) -> bytes:
         """Return the bytes of a file with these rows as they came, and columns beside them."""
@@ -65,7 +68,7 @@ class Chunk(Protocol):
 class ParquetChunk(Chunk):
     """Rows of a Parquet file; every column keeps its type."""
 
-    def __init__(self, batch: pa.RecordBatch, first: int) -> None:
+    def __init__(self, batch: pa.RecordBatch, first: int, rows: int) -> None:
         self._batch = batch
         self.names = batch.schema.names
         self.columns = {name: batch.column(at) for name, at in find_columns(self.names).items()}
@@ -73,6 +76,7 @@ class ParquetChunk(Chunk):
         self.lines = None
         self.faults = []
         self.dialect = ""
+        self.behind = (first + batch.num_rows) / rows
 
     def encode(self, names: Sequence[str], added: Sequence[pa.Array]) -> bytes:
         """Return a Parquet file."""
@@ -90,11 +94,12 @@ class ParquetChunk(Chunk):
 class TextChunk(Chunk):
     """Rows of a CSV file; each is written again byte for byte."""
 
-    def __init__(self, chunk: CsvChunk, reader: CsvReader) -> None:
+    def __init__(self, chunk: CsvChunk, reader: CsvReader, behind: float) -> None:
         self._raw, self._reader = chunk.raw, reader
         self.names, self.dialect = reader.names, reader.dialect
         self.columns = contract_texts(chunk.texts, reader)
         self.numbers, self.lines, self.faults = chunk.numbers, chunk.lines, chunk.faults
+        self.behind = behind
 
     def encode(self, names: Sequence[str], added: Sequence[pa.Array]) -> bytes:
         """Return CSV text in the file's own delimiter and decimal sign."""
@@ -115,18 +120,38 @@ def _parquet_chunks(system: FileSystem, path: str) -> Iterator[Chunk]:
     ):
         first = 0
         for batch in file.iter_batches(CHUNK_ROWS):
-            yield ParquetChunk(batch, first)
+            yield ParquetChunk(batch, first, file.metadata.num_rows)
             first += batch.num_rows
 
 
 def _csv_chunks(system: FileSystem, path: str) -> Iterator[Chunk]:
     """Yield text; what is compressed is read as what it holds."""
     packed = next((how for end, how in _PACKED.items() if path.lower().endswith(end)), None)
-    with system.open_input_stream(path, compression=packed) as stream:
-        reader = CsvReader(stream.read, CHUNK_BYTES)
+    size = max(system.get_file_info(path).size, 1)
+    with system.open_input_stream(path, compression=None) as stream:
+        file = _Counted(stream)
+        source = pa.PythonFile(file, "r")
+        unpacked = pa.CompressedInputStream(source, packed) if packed else file
+        reader = CsvReader(unpacked.read, CHUNK_BYTES)
         positions = find_columns(reader.names)
         for chunk in reader.chunks(list(positions.values())):
-            yield TextChunk(chunk, reader)
+            yield TextChunk(chunk, reader, file.count / size)
+
+
+class _Counted(io.RawIOBase):
+    """A stream that knows how many bytes were read of it."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.count = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        content: bytes = self._stream.read(size)
+        self.count += len(content)
+        return content
 
 
 def locate(place: str) -> tuple[FileSystem, str]:

@@ -74,13 +74,16 @@ def simulate(
     from housing_ml.data.table_file import read_table
     from housing_ml.monitoring.simulation import SimulationConfig
     from housing_ml.monitoring.simulation import simulate as replay
+    from housing_ml.orchestration.terminal import live_line
+    from housing_ml.progress import stage
 
     chosen = SimulationConfig.load(None, set_)
     source = locate(DataConfig(), Settings())
     frame = read_table(source.address, read_source(source.address, source.expected_sha256))
     headers = {"X-API-Key": key} if key else {}
     try:
-        with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
+        with live_line(), httpx.Client(base_url=url, headers=headers, timeout=30) as client:
+            stage("simulate")
             result = replay(chosen, frame, client)
     except httpx.HTTPError as error:
         raise CommandError(f"{url}: {error}: start the service with `make serve`") from None

@@ -14,6 +14,7 @@ from sklearn.model_selection import GroupKFold
 
 from housing_ml.modelling.folds import make_fold, predict_fold
 from housing_ml.modelling.metrics import metrics
+from housing_ml.progress import steps
 from housing_ml.records.training import BLOCK_DEGREES
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def blocked_wmape(  # noqa: PLR0913, PLR0917 - what the final fit takes
         return None
     splitter = GroupKFold(config.folds, shuffle=True, random_state=config.seed)
     predicted = np.empty(len(y))
-    for inside, outside in splitter.split(raw, groups=blocks):
+    for inside, outside in steps([*splitter.split(raw, groups=blocks)], "blocks left out"):
         fold = make_fold(raw, y, features, inside, outside)
         found = predict_fold(fold, features, model, parameters, config.seed)
         predicted[outside] = found.validation

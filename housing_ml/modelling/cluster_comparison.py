@@ -16,6 +16,7 @@ from housing_ml.config.choices import FeatureParameters
 from housing_ml.features.geography import fit_clusters, plane
 from housing_ml.modelling.folds import at_most, one_fold_at_a_time, predict_fold
 from housing_ml.modelling.metrics import metrics
+from housing_ml.progress import steps
 from housing_ml.records.features import ClusterReport, ClusterScore
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def compare_clusters(
         _score(
             raw, y, FeatureParameters(imputer=imputer, clusters=number, seed=config.seed), config
         )
-        for number in config.cluster_candidates
+        for number in steps(config.cluster_candidates, "candidate")
     )
     return ClusterReport(
         chosen=min(scores, key=lambda score: (score.cv_wmape, score.clusters)).clusters,

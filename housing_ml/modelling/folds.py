@@ -13,6 +13,7 @@ from sklearn.model_selection import KFold
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from housing_ml.modelling.models import build_pipeline, features_for, predict_in_one_thread
+from housing_ml.progress import steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,14 +64,17 @@ def make_folds(
     raw: Matrix, y: NDArray[np.float64], features: FeatureParameters, folds: int, seed: int
 ) -> tuple[Fold, ...]:
     """Fit the features on each fold's training rows, and transform both sides with them."""
-    return tuple(one_fold_at_a_time(raw, y, features, folds, seed))
+    return tuple(
+        make_fold(raw, y, features, inside, outside)
+        for inside, outside in steps([*splitter(folds, seed).split(raw)], "features of fold")
+    )
 
 
 def one_fold_at_a_time(
     raw: Matrix, y: NDArray[np.float64], features: FeatureParameters, folds: int, seed: int
 ) -> Iterator[Fold]:
     """Yield what `make_folds` returns, for who needs each once: all of many rows are gigabytes."""
-    for inside, outside in splitter(folds, seed).split(raw):
+    for inside, outside in steps([*splitter(folds, seed).split(raw)], "fold"):
         yield make_fold(raw, y, features, inside, outside)
 
 

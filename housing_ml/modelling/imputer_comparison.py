@@ -13,6 +13,7 @@ from housing_ml.features.imputation import (
 from housing_ml.modelling.imputers import (
     imputer,
 )
+from housing_ml.progress import steps
 from housing_ml.records.imputation import ImputationReport, ImputerScore
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def compare_imputers(raw: Matrix, config: ImputationConfig) -> ImputationReport:
     masked = min(max(1, round(config.masked_share * len(known))), len(known) - 1)
     generator = np.random.default_rng(config.seed)
     masks = [generator.choice(known, masked, replace=False) for _ in range(config.repeats)]
-    scores = tuple(_score(name, raw, masks) for name in config.candidates)
+    scores = tuple(_score(name, raw, masks) for name in steps(config.candidates, "imputer"))
     return ImputationReport(
         chosen=min(scores, key=lambda score: score.rmse).name,
         scores=scores,

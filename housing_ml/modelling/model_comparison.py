@@ -11,6 +11,7 @@ import numpy as np
 from housing_ml.modelling.folds import at_most, make_folds, predict_fold
 from housing_ml.modelling.metrics import METRIC_NAMES, metrics
 from housing_ml.modelling.models import build_pipeline
+from housing_ml.progress import steps
 from housing_ml.records.metrics import Metrics
 from housing_ml.records.selection import CandidateScore, SelectionReport
 
@@ -44,7 +45,7 @@ def select_model(
     start = perf_counter()
     folds = make_folds(raw, y, features, config.folds, config.seed)
     feature_seconds = perf_counter() - start
-    scores = [_score(folds, features, point, config) for point in points]
+    scores = [_score(folds, features, point, config) for point in steps(points, "model")]
     scores.sort(key=lambda score: score.validation.wmape)
     return SelectionReport(
         winner=scores[0].model,
@@ -70,7 +71,7 @@ def _score(
 ) -> CandidateScore:
     start = perf_counter()
     train, validation = [], []
-    for fold in folds:
+    for fold in steps(folds, "fold"):
         predicted = predict_fold(fold, features, *point, config.seed)
         train.append(metrics(fold.train_price, predicted.train))
         validation.append(metrics(fold.validation_price, predicted.validation))

@@ -14,9 +14,10 @@ from housing_ml.feedback.log_format import LogError
 from housing_ml.feedback.prediction_log import Horizon, read_log
 from housing_ml.monitoring.foreseen import Spreads, spreads
 from housing_ml.monitoring.performance import Group, Sums, sums
+from housing_ml.progress import advance, steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterator
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -94,7 +95,7 @@ class LogCounter(NamedTuple):
     models: Models
     labels: Labels
 
-    def read(self, files: Iterable[str], state: State) -> tuple[Seen, list[str]]:
+    def read(self, files: Collection[str], state: State) -> tuple[Seen, list[str]]:
         """Read the files that matter, and add the inputs of those that are new to `state`.
 
         Returns:
@@ -102,7 +103,7 @@ class LogCounter(NamedTuple):
             left for the next run.
         """
         total, skipped = Seen(), []
-        for name in files:
+        for name in steps(files, "file of the log"):
             is_new = name not in state.counted
             if not is_new and not len(self.labels):
                 continue
@@ -125,6 +126,7 @@ class LogCounter(NamedTuple):
     def _file(self, name: str, *, with_inputs: bool) -> Seen:
         seen = Seen()
         for rows in read_log(self.storage, name):
+            advance(0.0, len(rows.raw))
             if with_inputs:
                 self._inputs(rows, seen)
             if len(self.labels):

@@ -16,6 +16,7 @@ from pydantic import Field
 from housing_ml.config.base import Config
 from housing_ml.data.contract import CATEGORIES, CATEGORY, COLUMNS, NUMERIC, TARGET, to_matrix
 from housing_ml.feedback.actual_prices import MAX_FEEDBACK, Feedback, FeedbackRequest
+from housing_ml.progress import advance, steps
 from housing_ml.records.base import Record
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def simulate(
     source = _Source(to_matrix(frame), frame[TARGET].to_numpy(), np.random.default_rng(config.seed))
     service = _Service(client)
     waiting: list[list[Feedback]] = []
-    for index in range(config.windows):
+    for index in steps(range(config.windows), "window"):
         ends = time.monotonic() + config.seconds
         fault = config.fault if index >= config.fault_from else "none"
         raw, actual = apply_fault(*source.draw(config.rows), fault)
@@ -136,6 +137,7 @@ class _Service:
             answer = self._post("/api/v1/predict", {"instances": rows}).json()
             ids += [item["prediction_id"] for item in answer["predictions"]]
             self._versions[answer["model_version"]] = None
+            advance(0.0, len(rows))
         self._predictions += len(ids)
         return ids
 

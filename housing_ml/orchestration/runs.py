@@ -17,13 +17,14 @@ from prefect.settings import (
     temporary_settings,
 )
 from pydantic import BaseModel
-from rich.console import Console
 
+from housing_ml import progress
 from housing_ml.orchestration.prefect_server import (
     configured_api,
     ephemeral_server,
     require_access,
 )
+from housing_ml.orchestration.terminal import live_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from prefect import Task
     from prefect.logging.loggers import PrefectLogAdapter
+    from rich.console import Console
 
     from housing_ml.settings import Settings
 
@@ -55,7 +57,7 @@ def run_stage(task: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> StageRun[R
     raised here, with a note of the stage's name.
     """
     logger = cast("PrefectLogAdapter", get_run_logger()).getChild("stages")
-    logger.debug("%s", task.name)
+    progress.stage(task.name)
     started = time.monotonic()
     state = task(*args, **kwargs, return_state=True)
     seconds = time.monotonic() - started
@@ -91,7 +93,8 @@ def session(*, refresh: bool = False, verbose: bool = False) -> Iterator[None]:
 
     Args:
         refresh: Compute every stage again, and keep the new results.
-        verbose: Show the logs of Prefect and of the libraries in place of one line per stage.
+        verbose: Show the logs of Prefect and of the libraries in place of one line per stage, and
+            of the live one of a terminal.
 
     Raises:
         ServerError: when the server does not start, or does not let us in.
@@ -102,8 +105,9 @@ def session(*, refresh: bool = False, verbose: bool = False) -> Iterator[None]:
     }
     with ExitStack() as stack:
         if not verbose:
-            stack.enter_context(_one_line_per_stage())
+            stack.enter_context(_one_line_per_stage(stack.enter_context(live_line())))
         stack.enter_context(temporary_settings(updates))
+        progress.stage("Prefect's start")
         if not configured_api():
             url = stack.enter_context(ephemeral_server())
             stack.enter_context(temporary_settings({PREFECT_API_URL: url}))
@@ -113,33 +117,26 @@ def session(*, refresh: bool = False, verbose: bool = False) -> Iterator[None]:
 
 
 class _StageHandler(logging.Handler):
-    """Prints what `run_stage` logs; on a terminal, the stage that runs is shown while it does."""
+    """Prints what `run_stage` logs."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console) -> None:
         super().__init__()
-        self.console = Console(stderr=True, highlight=False)
-        self.status = self.console.status("")
+        self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno <= logging.DEBUG:
-            if self.console.is_terminal:
-                self.status.update(record.getMessage())
-                self.status.start()
-        else:
-            self.status.stop()
-            self.console.print(record.getMessage(), markup=False, soft_wrap=True)
+        self._console.print(record.getMessage(), markup=False, soft_wrap=True)
 
 
 @contextmanager
-def _one_line_per_stage() -> Iterator[None]:
+def _one_line_per_stage(console: Console) -> Iterator[None]:
     """Print the stages' lines on standard error, and no other log or warning."""
     stages, root = logging.getLogger(_LOGGER), logging.getLogger()
     consoles = [item for item in root.handlers if isinstance(item, PrefectConsoleHandler)]
-    handler = _StageHandler()
+    handler = _StageHandler(console)
     stages.addHandler(handler)
-    stages.setLevel(logging.DEBUG)
-    for console in consoles:
-        console.setLevel(logging.CRITICAL + 1)
+    stages.setLevel(logging.INFO)
+    for item in consoles:
+        item.setLevel(logging.CRITICAL + 1)
     logging.captureWarnings(capture=True)
     stamina.instrumentation.set_on_retry_hooks([])
     try:
@@ -147,11 +144,10 @@ def _one_line_per_stage() -> Iterator[None]:
     finally:
         stamina.instrumentation.set_on_retry_hooks(None)
         logging.captureWarnings(capture=False)
-        for console in consoles:
-            console.setLevel(logging.NOTSET)
+        for item in consoles:
+            item.setLevel(logging.NOTSET)
         stages.setLevel(logging.NOTSET)
         stages.removeHandler(handler)
-        handler.status.stop()
 
 
 def _describe(result: object) -> str:

@@ -35,6 +35,7 @@ from housing_ml.releases.channels import (
 from housing_ml.releases.records import Event, Release, now
 from housing_ml.storage.versioned import LocalReleases
 from tests.documents import HERE, PROGRAMS, ROOT, STARTED, Command
+from tests.terminal import in_terminal
 from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
@@ -236,3 +237,17 @@ def test_the_javascript_asks_for_the_price_that_the_api_gives(project: Project) 
 
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) > 0
+
+
+def test_a_scoring_shows_rows_rate_and_stage_in_a_terminal_and_nothing_in_a_pipe(
+    project: Project,
+) -> None:
+    command = ["bash", "-c", "housing score block_groups.csv in-a-terminal"]
+    code, shown = in_terminal(command, project.environment, project.folder)
+    piped = project.run("FORCE_COLOR=1 housing score block_groups.csv in-a-pipe")
+
+    assert code == 0, shown
+    assert "score" in shown
+    assert "file 1 of 1" in shown
+    assert "rows/s" in shown
+    assert (piped.returncode, piped.stderr) == (0, "")

@@ -14,6 +14,7 @@ from housing_ml.modelling.folds import at_most, make_folds, predict_fold
 from housing_ml.modelling.metrics import metrics
 from housing_ml.modelling.models import estimator
 from housing_ml.modelling.sweep.space import SPACES
+from housing_ml.progress import steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,7 @@ _LIBRARIES = ("numpy", "pykdtree", "scipy", "scikit-learn")
 _UNSEEN = (
     WORDING,
     "housing_ml.orchestration",
+    "housing_ml.progress",
     "housing_ml.records",
     "housing_ml.reporting",
     "housing_ml.storage",
@@ -83,7 +85,7 @@ class Objective:
 
     def fold_wmapes(self, parameters: Parameters) -> Iterator[float]:
         """Fit fold by fold and yield each one's wMAPE, so that a driver may stop in between."""
-        for fold in self.folds:
+        for fold in steps(self.folds, "fold"):
             predicted = predict_fold(fold, self.features, self.model, parameters, self.config.seed)
             yield metrics(fold.validation_price, predicted.validation).wmape
 

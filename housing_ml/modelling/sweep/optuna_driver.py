@@ -14,7 +14,7 @@ import numpy as np
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 
-from housing_ml.modelling.sweep.stopping import counted, stop_reason
+from housing_ml.modelling.sweep.stopping import counted, stop_reason, tell_trial
 from housing_ml.modelling.sweep.study import (
     STATES,
     ask,
@@ -116,6 +116,7 @@ class _Search:
             active = sum(trial.state == TrialState.RUNNING for trial in known)
             room = config.trials - len(counted(ended, self._ours)) - active
             if not reason:
+                tell_trial(config, ended, self._ours)
                 limits = pruning_limits(ended, config.folds)
                 for _ in range(min(room, config.workers - len(self._running))):
                     self._start(known, limits)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from housing_ml.progress import step
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
@@ -36,6 +38,11 @@ def stop_reason(
     if config.patience and _since_best(tried) >= config.patience:
         return f"no better one in {config.patience} trials"
     return ""
+
+
+def tell_trial(config: SweepConfig, trials: Sequence[Trial], ours: Collection[int]) -> None:
+    """Tell who watches which trial of the budget comes next."""
+    step("trial", min(len(counted(trials, ours)) + 1, config.trials), config.trials)
 
 
 def counted(trials: Sequence[Trial], ours: Collection[int]) -> list[Trial]:

@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from housing_ml.modelling.sweep import optuna_driver
-from housing_ml.modelling.sweep.stopping import counted, stop_reason
+from housing_ml.modelling.sweep.stopping import counted, stop_reason, tell_trial
 from housing_ml.modelling.sweep.study import (
     STATES,
     add,
@@ -136,6 +136,7 @@ class _Agents:
             minutes = (perf_counter() - start) / 60
             reason = stop_reason(self._objective.config, known, self._ours, minutes)
             room = self._objective.config.trials - len(counted(known, self._ours))
+            tell_trial(self._objective.config, known, self._ours)
             while self._idle and not reason and len(self._running) < room:
                 self._start(place)
             if not self._running:

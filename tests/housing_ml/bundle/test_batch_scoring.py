@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from housing_ml import progress
 from housing_ml.bundle import table_chunks
 from housing_ml.bundle.batch_scoring import PRICES, ScoreError, left_out, score
 from housing_ml.bundle.manifest import Provenance
@@ -384,3 +385,23 @@ def test_an_address_without_a_scheduler_is_told(
 def _executed(dask_worker: Any) -> set[str]:
     """The tasks that a worker of Dask has begun."""
     return {event[0] for event in dask_worker.state.log if "executing" in event[1:4]}
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_who_watches_sees_every_row_of_every_kind_of_file_go_by(
+    housing_frame: pd.DataFrame, bundle: Bundle, tmp_path: Path
+) -> None:
+    source, rows = tmp_path / "rows", housing_frame[:1500]
+    source.mkdir()
+    rows.to_csv(source / "a.csv", index=False)
+    rows.to_csv(source / "b.csv.gz", index=False)
+    rows.to_parquet(source / "c.parquet")
+
+    with progress.watched() as standing:
+        progress.stage("score")
+        score(str(source), str(tmp_path / "out"), bundle)
+
+    assert standing.rows == 4500
+    assert standing.share == 1
+    assert standing.first is not None
+    assert standing.first[0] == "file"
