@@ -32,6 +32,7 @@ from housing_ml import __version__
 from housing_ml.feedback.actual_prices import FeedbackRequest
 from serve import schemas
 from serve.api import prefix
+from serve.api.openapi_examples import with_examples
 from serve.api.problems import MEDIA_TYPE
 from serve.api.security import KEY_HEADER
 from serve.rollout import canary
@@ -187,9 +188,8 @@ class _Document(JsonRenderPlugin):
         )
         components = {**openapi_schema["components"], "schemas": described}
         servers = [{"url": prefix.of(request.scope) or "/"}]
-        return self.render_json(
-            request, {**openapi_schema, "servers": servers, "components": components}
-        )
+        document = {**openapi_schema, "servers": servers, "components": components}
+        return self.render_json(request, with_examples(document))
 
 
 class _Page(OpenAPIRenderPlugin):

@@ -176,4 +176,5 @@ def _route(path: str, operation: type[Operation]) -> Callable[[Any], HTTPRouteHa
         status_code=HTTPStatus.OK,
         responses=openapi.BODY_PROBLEMS | openapi.problems(HTTPStatus.CONFLICT),
         operation_class=operation,
+        operation_id=path.strip("/"),
     )

@@ -36,6 +36,7 @@ def router(
         status_code=HTTPStatus.ACCEPTED,
         responses=openapi.BODY_PROBLEMS,
         operation_class=openapi.FEEDBACK_OPERATION,
+        operation_id="send_feedback",
     )
     async def feedback(request: ServiceRequest, body: bytes) -> FeedbackReceipt:
         """Keep the actual prices of 1 to 1,000 predictions, by prediction id.

@@ -40,6 +40,7 @@ def router(
         status_code=HTTPStatus.OK,
         responses=openapi.BODY_PROBLEMS,
         operation_class=openapi.PREDICTION_OPERATION,
+        operation_id="predict",
     )
     async def predict(request: ServiceRequest, body: bytes) -> PredictionResponse:
         """Price 1 to 1,000 block groups."""
@@ -51,6 +52,7 @@ def router(
         status_code=HTTPStatus.OK,
         responses=openapi.BODY_PROBLEMS,
         operation_class=openapi.EXPLANATION_OPERATION,
+        operation_id="explain",
     )
     async def explain(request: ServiceRequest, body: bytes) -> ExplanationResponse:
         """Say how much each group of inputs adds to the price of 1 to 10 block groups.
@@ -61,7 +63,12 @@ def router(
         document = await recorded("parse", explanations.read(request, body))
         return await recorded("price", predictor.explain(document.instances, request.scope))
 
-    @get("/model", responses=openapi.API_PROBLEMS, sync_to_thread=False)
+    @get(
+        "/model",
+        responses=openapi.API_PROBLEMS,
+        operation_id="describe_model",
+        sync_to_thread=False,
+    )
     def model() -> ModelResponse:
         """Tell which model answers now, what it is worth and where it came from."""
         if store.current is None:

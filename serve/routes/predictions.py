@@ -38,6 +38,7 @@ def router(storage: ReleaseStorage, operators: ApiKeys) -> Router:
     @get(
         "/{prediction_id:str}",
         sync_to_thread=True,
+        operation_id="look_up_prediction",
         responses=openapi.API_PROBLEMS
         | openapi.problems(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
     )

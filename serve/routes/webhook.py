@@ -23,7 +23,10 @@ def router(store: ModelStore, secret: str) -> Router:
     @post(
         "/webhooks/release",
         status_code=HTTPStatus.ACCEPTED,
-        responses=openapi.problems(HTTPStatus.FORBIDDEN, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+        responses=openapi.problems(
+            HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        ),
+        operation_id="announce_release",
     )
     async def announce(
         body: bytes,

@@ -227,13 +227,29 @@ def test_a_program_does_what_it_says(program: str, project: Project) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def example(language: str, project: Project) -> str:
+    """The guide's program in a language, for the service of the test."""
+    document = (ROOT / "docs" / "how-to" / "call-the-service.md").read_text()
+    script = document.partition(f"```{language}\n")[2].partition("```")[0]
+    return script.replace("http://127.0.0.1:8000", project.environment["SERVICE"])
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
 def test_the_javascript_asks_for_the_price_that_the_api_gives(project: Project) -> None:
-    document = (ROOT / "docs" / "how-to" / "call-the-service.md").read_text()
-    script = document.partition("```js\n")[2].partition("```")[0]
-    script = script.replace("http://127.0.0.1:8000", project.environment["SERVICE"])
+    script = example("js", project)
 
     done = project.run(f"node --input-type=module -e {shlex.quote(script)}")
+
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) > 0
+
+
+@pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not installed")
+def test_the_r_program_asks_for_the_price_that_the_api_gives(project: Project) -> None:
+    if project.run("Rscript -e 'library(httr); library(jsonlite)'").returncode:
+        pytest.skip("R lacks httr or jsonlite: apt-get install r-cran-httr r-cran-jsonlite")
+
+    done = project.run(f"Rscript -e {shlex.quote(example('r', project))}")
 
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) > 0

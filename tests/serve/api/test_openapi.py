@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 import schemathesis
 from hypothesis import given, settings
@@ -116,3 +117,20 @@ def test_bounds_and_units_are_the_contracts(service: Service) -> None:
 def test_every_route_but_the_docs_is_described(service: Service) -> None:
     paths = service.client.get("/docs/openapi.json").json()["paths"]
     assert paths.keys() == ROUTES.keys()
+
+
+def test_every_request_success_and_problem_has_an_example_that_its_schema_allows(
+    complete: tuple[Service, Any],
+) -> None:
+    document = complete[0].client.get("/docs/openapi.json").json()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            contents = [*operation.get("requestBody", {}).get("content", {}).values()]
+            for response in operation["responses"].values():
+                contents += response.get("content", {}).values()
+            assert contents, (method, path)
+            for content in contents:
+                schema = {**content["schema"], "components": document["components"]}
+                jsonschema.validate(content["example"], schema)
+                if "title" in content["example"]:
+                    assert str(content["example"]["status"]) in operation["responses"]
