@@ -27,6 +27,7 @@ from housing_ml.settings import Settings
 
 if TYPE_CHECKING:
     from flows.sweep import Search
+    from housing_ml.config.promotion import PromotionMode
     from housing_ml.records.gate import GateDecision
     from housing_ml.records.world import WorldResult
 
@@ -55,8 +56,8 @@ def _retrain(config: RetrainConfig) -> RetrainResult:
     registered = _register(stages, config, progress)
     if {tasks.registration.name, tasks.figures.name} & progress.computed:
         tasks.model_record(stages, config, registered, drawn)
-    decision = _release(stages, registered, found.world, config, progress)
-    return tasks.report(stages, registered, decision, drawn)
+    decision, mode = _release(stages, registered, found.world, config, progress)
+    return tasks.report(stages, registered, decision, mode, drawn)
 
 
 def _train(
@@ -95,7 +96,7 @@ def _release(
     world: WorldResult,
     config: RetrainConfig,
     progress: Progress,
-) -> GateDecision:
+) -> tuple[GateDecision, PromotionMode | None]:
     channels, _ = read_channels(open_releases(Settings()))
     digest = stages.training.bundle.digest
     known = circumstances(channels, digest, config.gate)
@@ -117,9 +118,9 @@ def _release(
         tasks.acceptance(registered, world.accepted)
     if is_champion(channels, digest):
         repair(Settings())
-    else:
-        tasks.promotion(registered, stages.training, stages.evaluation, decision, known.baseline)
-    return decision
+        return decision, "direct" if decision.promote else None
+    judged = registered, stages.training, stages.evaluation, decision, known.baseline
+    return decision, tasks.promotion(*judged, config.promotion)
 
 
 def run_retrain(

@@ -18,6 +18,7 @@ from prefect.logging import get_run_logger
 from housing_ml.config.choices import FeatureParameters, ImputerName, ModelName, Parameters
 from housing_ml.config.feedback import FeedbackConfig
 from housing_ml.config.gate import GateConfig
+from housing_ml.config.promotion import PromotionConfig, PromotionMode
 from housing_ml.config.retrain import RetrainConfig
 from housing_ml.data.contract import COLUMNS, TARGET, to_matrix
 from housing_ml.orchestration.caching import LIBRARIES, stage
@@ -401,31 +402,39 @@ def acceptance(registered: RegisteredVersion, accepted: tuple[str, ...]) -> None
 
 
 @task(task_run_name="promotion", persist_result=False)
-def promotion(
+def promotion(  # noqa: PLR0913, PLR0917 - what each of the stages before has found
     registered: RegisteredVersion,
     trained: TrainingResult,
     evaluated: EvaluationResult,
     decision: GateDecision,
     beaten: Baseline | None,
-) -> None:
-    """Promote a model that passed the gate; record another one as challenger."""
-    from housing_ml.releases.promotion import promote, reject
+    config: PromotionConfig,
+) -> PromotionMode | None:
+    """Bring a model that passed the gate into service; record another one as challenger."""
+    from housing_ml.releases.promotion import reject
     from housing_ml.reporting.artifacts import announce_question, announce_rejection
+    from housing_ml.rollout.entry import bring_into_service
 
     settings = Settings()
     if decision.promote:
-        promote(registered, trained, evaluated, decision, beaten, settings=settings)
-        return
-    reject(registered, trained, evaluated, decision, settings=settings)
+        stages = registered, trained, evaluated, decision
+        return bring_into_service(*stages, beaten, config, settings=settings)
+    hours = config.guard_hours
+    reject(registered, trained, evaluated, decision, settings=settings, guard_hours=hours)
     if decision.ask:
         announce_question(registered.version, decision.reasons)
     else:
         announce_rejection(registered.version, decision.reasons)
+    return None
 
 
 @task(task_run_name="report", persist_result=False)
 def report(
-    stages: Stages, registered: RegisteredVersion, decision: GateDecision, drawn: Figures
+    stages: Stages,
+    registered: RegisteredVersion,
+    decision: GateDecision,
+    mode: PromotionMode | None,
+    drawn: Figures,
 ) -> RetrainResult:
     """Write summary and figures to the reports folder, and show the summary in Prefect."""
     from housing_ml.modelling.sweep.figures import sweep_page
@@ -435,7 +444,7 @@ def report(
 
     settings = Settings()
     folder = settings.reports_path / f"version-{registered.version}"
-    text = summary(stages, decision, outcome(registered, decision), str(folder))
+    text = summary(stages, decision, outcome(registered, decision, mode), str(folder))
     store = open_store(settings)
     figures = {
         name: _at_hand(store, ref, folder / f"{name}.png") for name, ref in drawn.figures.items()
@@ -449,7 +458,8 @@ def report(
     return RetrainResult(
         version=registered.version,
         bundle=registered.bundle_digest,
-        promoted=decision.promote,
+        promoted=mode == "direct",
+        probation=mode if mode != "direct" else None,
         asked=decision.ask,
         decision=decision,
         evaluation=stages.evaluation.evaluation,

@@ -118,7 +118,9 @@ class _Parts:
             if settings.prediction_log
             else None
         )
-        self.probations = Probations(storage, self.log.offer if self.log else None, self.metrics)
+        key = settings.signing_key
+        mine = SignedReleases(storage, key) if key else storage
+        self.probations = Probations(mine, self.log.offer if self.log else None, self.metrics)
         self.spans = _open_traces(settings)
         self.store = ModelStore(
             open_source(settings, storage),

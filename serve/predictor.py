@@ -81,7 +81,7 @@ class Predictor:
         """
         canary = self._probations.canary
         if canary is None:
-            return await self._by_champion(places, caller(scope))
+            return await self._guarded(places, scope)
         return await self._beside(canary, places, scope)
 
     async def explain(self, places: list[BlockGroup], scope: Scope) -> ExplanationResponse:
@@ -107,6 +107,22 @@ class Predictor:
         self._batch.append(waiting)
         return await waiting.answer
 
+    async def _guarded(self, places: list[BlockGroup], scope: Scope) -> PredictionResponse:
+        """Answer by the champion; while the guard lasts it is told how that went."""
+        guard, sender = self._probations.guard, caller(scope)
+        if guard is None:
+            return await self._by_champion(places, sender)
+        asked, started = Asked(sender, routing_key(scope)), time.perf_counter()
+        try:
+            answer = await self._by_champion(places, sender)
+        except ProblemError:
+            raise
+        except Exception:
+            guard.failed(asked, places)
+            raise
+        guard.answered(asked, places, answer, time.perf_counter() - started)
+        return answer
+
     async def _beside(
         self, canary: Canary, places: list[BlockGroup], scope: Scope
     ) -> PredictionResponse:
@@ -116,14 +132,14 @@ class Predictor:
             asked = Asked(sender, routing_key(scope))
             timed = await canary.price(places, asked)
             if timed is None:
-                return await self._by_champion(places, sender)
+                return await self._guarded(places, scope)
             answer = self._respond(timed.priced, [len(places)], [sender])[0]
             canary.counts.answered("canary", time.perf_counter() - started, answer)
             ids = [found.prediction_id for found in answer.predictions]
             canary.compare(asked, places, timed, ids)
             return answer
         try:
-            answer = await self._by_champion(places, sender)
+            answer = await self._guarded(places, scope)
         except ProblemError:
             raise
         except Exception:

@@ -20,7 +20,7 @@ MONITOR_ADVICE = "Look at the job's log, then type `housing monitor`."
 
 def tell_verdict(result: RetrainResult, settings: Settings) -> None:
     """Tell of a model that was not promoted: rejected, or left to a person."""
-    if not result.promoted:
+    if not (result.promoted or result.probation):
         reasons = "; ".join(result.decision.reasons)
         _tell(settings, *_verdict(result.version, reasons))
 

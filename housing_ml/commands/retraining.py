@@ -38,7 +38,7 @@ def retrain(  # noqa: PLR0913 - each is an option that a person types
 ) -> int:
     """Turn raw data into a model, and promote it when it passes the gate.
 
-    Exit code 3 is a model that was not promoted: rejected, or left to a person.
+    Exit code 3 is a model that did not pass: rejected, or left to a person.
 
     Args:
         config: YAML or JSON file with what differs from the defaults.
@@ -76,7 +76,7 @@ def retrain(  # noqa: PLR0913 - each is an option that a person types
     if as_job:
         tell_verdict(result, settings)
         return 0
-    return 0 if result.promoted else REJECTED
+    return 0 if result.promoted or result.probation else REJECTED
 
 
 def sweep(  # noqa: PLR0913 - each is an option that a person types

@@ -22,6 +22,7 @@ from housing_ml.config.modelling import (
     SelectionConfig,
     TrainingConfig,
 )
+from housing_ml.config.promotion import PromotionConfig
 from housing_ml.config.release import ReleaseConfig
 from housing_ml.config.sweep import SweepConfig
 
@@ -48,4 +49,5 @@ class RetrainConfig(Config):
     evaluation: EvaluationConfig = EvaluationConfig()
     gate: GateConfig = GateConfig()
     release: ReleaseConfig = ReleaseConfig()
+    promotion: PromotionConfig = PromotionConfig()
     registry: RegistryConfig = RegistryConfig()

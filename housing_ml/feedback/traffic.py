@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from housing_ml.data.contract import CATEGORIES, CATEGORY, COLUMNS, NUMERIC
 from housing_ml.feedback.log_format import LogError
-from housing_ml.feedback.prediction_log import Horizon, log_files, read_log
+from housing_ml.feedback.prediction_log import Horizon, log_files, opened, read_log
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -71,3 +73,17 @@ def _table(rows: LogRows, since: datetime) -> pd.DataFrame:
             _ORDER: pd.util.hash_array(ids, categorize=False),
         }
     )
+
+
+def recent_requests(storage: ReleaseStorage, now: datetime) -> int:
+    """Return how many requests were priced in the last day; such as came together count as one."""
+    horizon, since = Horizon.until(now, _DAY_MINUTES, 1), now - timedelta(days=1)
+    found = set[int]()
+    for name in log_files(storage, horizon.days()):
+        try:
+            with opened(storage, name) as file:
+                times = file.read(columns=["time"]).column("time")
+        except LogError:
+            continue
+        found.update(pc.unique(times.cast(pa.int64())).to_pylist())
+    return sum(moment >= since.timestamp() * 1e6 for moment in found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from housing_ml.config.choices import ModelName, Parameters
@@ -50,6 +52,9 @@ class RetrainResult(Record):
     version: str = Field(description="In the registry.")
     bundle: str = Field(description="Digest of the model's bundle.")
     promoted: bool = Field(description="Whether the model is the champion now.")
+    probation: Literal["canary", "shadow"] | None = Field(
+        default=None, description="As what it passed the gate, where it is not the champion yet."
+    )
     asked: bool = Field(default=False, description="Whether a person is to decide.")
     decision: GateDecision
     evaluation: Evaluation

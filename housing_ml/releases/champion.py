@@ -51,7 +51,9 @@ def take_over(
     if withdrawn is not None:
         raise ReleaseError(f"version {new.version} was rolled back: {withdrawn}")
     old = channels.channels.get("champion")
-    champion = msgspec.structs.replace(new, share=None, replaced=old.bundle if old else None)
+    champion = msgspec.structs.replace(
+        new, share=None, watched=False, replaced=old.bundle if old else None
+    )
     record_release(storage, champion)
     changes = {"champion": champion} | ({"previous": old} if old else {})
     move_channels(

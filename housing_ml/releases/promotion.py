@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 from housing_ml.registry.models import RegistryError, set_alias
 from housing_ml.releases.champion import is_champion, take_over
 from housing_ml.releases.channels import history, open_releases, read_channels, record_event, settle
-from housing_ml.releases.publishing import publish
-from housing_ml.releases.records import Event, Kind, Release, event, now
+from housing_ml.releases.publishing import GUARD_HOURS, publish
+from housing_ml.releases.records import Channels, Event, Kind, Release, event, now
 from housing_ml.releases.sync import in_step, sync
 from housing_ml.storage.errors import ConflictError
 
@@ -41,6 +41,7 @@ def promote(  # noqa: PLR0913 - what each of the stages before has found
     beaten: Baseline | None,
     *,
     settings: Settings,
+    guard_hours: float = GUARD_HOURS,
 ) -> None:
     """Make the version the champion, for the services and in MLflow.
 
@@ -50,12 +51,10 @@ def promote(  # noqa: PLR0913 - what each of the stages before has found
     releases = open_releases(settings)
     channels, generation = read_channels(releases)
     if not is_champion(channels, trained.bundle.digest):
-        champion = channels.channels.get("champion")
-        if (champion and champion.bundle) != (beaten and beaten.bundle):
-            raise ConflictError(
-                "another model became champion since the gate looked: run again to face it"
-            )
-        release = publish(registered, trained, evaluated, decision, settings)
+        require_beaten(channels, beaten)
+        release = publish(
+            registered, trained, evaluated, decision, settings, guard_hours=guard_hours
+        )
         promotion = _decided("promotion", release, decision)
         try:
             take_over(releases, channels, generation, release, promotion)
@@ -65,20 +64,30 @@ def promote(  # noqa: PLR0913 - what each of the stages before has found
     repair(settings)
 
 
-def reject(
+def require_beaten(channels: Channels, beaten: Baseline | None) -> None:
+    """Raise ConflictError unless the champion is the one that the gate compared with."""
+    champion = channels.channels.get("champion")
+    if (champion and champion.bundle) != (beaten and beaten.bundle):
+        raise ConflictError(
+            "another model became champion since the gate looked: run again to face it"
+        )
+
+
+def reject(  # noqa: PLR0913 - what each of the stages before has found
     registered: RegisteredVersion,
     trained: TrainingResult,
     evaluated: EvaluationResult,
     decision: GateDecision,
     *,
     settings: Settings,
+    guard_hours: float = GUARD_HOURS,
 ) -> None:
     """Keep the champion, and publish and record the version as its challenger.
 
     A person may promote one that the gate asks about.
     """
     releases = open_releases(settings)
-    release = publish(registered, trained, evaluated, decision, settings)
+    release = publish(registered, trained, evaluated, decision, settings, guard_hours=guard_hours)
     kind: Kind = "question" if decision.ask else "rejection"
     record_event(releases, _decided(kind, release, decision))
     set_alias(registered.name, "challenger", registered.version, settings)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from housing_ml.bundle.signing import sign
+from housing_ml.config.promotion import PromotionConfig
 from housing_ml.data.contract import CATEGORY
 from housing_ml.releases.channels import is_published, open_releases, publish_bundle, record_release
 from housing_ml.releases.holdout_errors import HoldoutErrors, errors_name
@@ -24,27 +25,35 @@ if TYPE_CHECKING:
     from housing_ml.records.training import TrainingResult
     from housing_ml.settings import Settings
 
+GUARD_HOURS = PromotionConfig().guard_hours
+
 METRICS = ("rmse", "mae", "r2", "mape", "wmape")
 
 
-def publish(
+def publish(  # noqa: PLR0913 - what each of the stages before has found
     registered: RegisteredVersion,
     trained: TrainingResult,
     evaluated: EvaluationResult,
     decision: GateDecision,
     settings: Settings,
+    *,
+    guard_hours: float = GUARD_HOURS,
 ) -> Release:
     """Publish bundle and predictions, signed when a key is configured; return the release.
 
     Done again after a crash, it completes what is there. A release that passed the gate once stays
     one to roll back to, though it does not pass against a better champion.
 
+    `guard_hours` is how long the guard lasts, whenever it is promoted.
+
     Raises:
         SignatureError: when the configured key is none.
         StorageError: when a stored file is missing or damaged.
     """
     store, releases = open_store(settings), open_releases(settings)
-    release = _release(registered, trained, evaluated, decision, settings)
+    release = msgspec.structs.replace(
+        _release(registered, trained, evaluated, decision, settings), guard_hours=guard_hours
+    )
     files = {name: store.get_bytes(ref) for name, ref in trained.bundle.files.items()}
     releases.write(predictions_name(release.bundle), store.get_bytes(evaluated.predictions))
     by_place = holdout_errors(store.get_frame(evaluated.predictions))

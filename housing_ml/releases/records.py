@@ -73,6 +73,10 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     """Ed25519 over the bundle's digest, in base64; none where no key is configured."""
     share: float | None = None
     """Of the requests, as a canary; none in the other channels."""
+    watched: bool = False
+    """Whether the services themselves promote or abort it, as a canary."""
+    guard_hours: float = 0.0
+    """How long after a promotion the services may take it back by themselves."""
     replaced: str | None = None
     """Digest of the bundle that it took the channel from."""
     moved: float | None = None

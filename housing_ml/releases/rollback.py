@@ -19,7 +19,7 @@ from housing_ml.releases.channels import (
 )
 from housing_ml.releases.records import event, now
 from housing_ml.releases.wishes import once
-from housing_ml.storage.errors import ReleaseError
+from housing_ml.storage.errors import ConflictError, ReleaseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,8 +28,14 @@ if TYPE_CHECKING:
     from housing_ml.storage.versioned import ReleaseStorage
 
 
-def roll_back(
-    storage: ReleaseStorage, to: str | None = None, *, why: str, by: str, key: str | None = None
+def roll_back(  # noqa: PLR0913 - what a person decides, or the guard
+    storage: ReleaseStorage,
+    to: str | None = None,
+    *,
+    why: str,
+    by: str,
+    key: str | None = None,
+    bundle: str | None = None,
 ) -> Release:
     """Put an older release back into service, and return it.
 
@@ -42,30 +48,48 @@ def roll_back(
         why: for the history.
         by: who asks for it.
         key: names this wish; one that was fulfilled before is not fulfilled twice.
+        bundle: take this champion out of service only; whichever it is if empty.
 
     Raises:
         ReleaseError: when there is nothing to go back to, or its bundle is damaged.
         ConflictError: when someone else moved the channels meanwhile.
     """
     found = once(
-        storage, "rollback", by, key, lambda evidence: _roll_back(storage, to, why, by, evidence)
+        storage,
+        "rollback",
+        by,
+        key,
+        lambda evidence: _roll_back(storage, to, why, by, evidence, bundle),
     )
     if found is None:
         raise ReleaseError("the release that was put back then is no longer known")
     return found
 
 
-def _roll_back(
-    storage: ReleaseStorage, to: str | None, why: str, by: str, evidence: Mapping[str, str]
+def _roll_back(  # noqa: PLR0913, PLR0917 - of the function above
+    storage: ReleaseStorage,
+    to: str | None,
+    why: str,
+    by: str,
+    evidence: Mapping[str, str],
+    bundle: str | None,
 ) -> Release:
     channels, generation = read_channels(storage)
     champion = channels.channels.get("champion")
     if champion is None:
         raise ReleaseError("there is no champion that could be rolled back")
+    if bundle not in {None, champion.bundle}:
+        raise ConflictError("another model became champion meanwhile")
     target = _target(storage, channels, champion, to)
     fetch_bundle(storage, target.bundle)  # raises unless every file of it is there and undamaged
     restored = msgspec.structs.replace(
-        target, share=None, promoted_at=now(), promoted_by=by, reason=f"rolled back to: {why}"
+        target,
+        share=None,
+        watched=False,
+        guard_hours=0.0,
+        promoted_at=now(),
+        promoted_by=by,
+        reason=f"rolled back to: {why}",
     )
     before = _before(storage, channels, restored)
     move_channels(

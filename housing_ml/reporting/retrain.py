@@ -20,6 +20,7 @@ from housing_ml.reporting.markdown import (
 )
 
 if TYPE_CHECKING:
+    from housing_ml.config.promotion import PromotionMode
     from housing_ml.records.equity import Equity
     from housing_ml.records.evaluation import Evaluation
     from housing_ml.records.features import ClusterReport
@@ -236,8 +237,17 @@ def summary(stages: Stages, decision: GateDecision, outcome: str, reports: str) 
     return paragraphs(parts)
 
 
-def outcome(registered: RegisteredVersion, decision: GateDecision) -> str:
+def outcome(
+    registered: RegisteredVersion, decision: GateDecision, mode: PromotionMode | None
+) -> str:
     """Return in a sentence what became of the model."""
+    if mode == "canary":
+        return f"{registered} is a canary: the services promote or abort it, or a person does."
+    if mode == "shadow":
+        return (
+            f"{registered} is the shadow: it answers nothing until "
+            f"`housing promote {registered.version} --why REASON`."
+        )
     if decision.promote:
         return f"{registered} is the champion, published for the service."
     if decision.ask:

@@ -32,12 +32,26 @@ _STARTED: dict[Probation, Kind] = {"canary": "canary started", "shadow": "shadow
 _STOPPED: dict[Probation, Kind] = {"canary": "canary stopped", "shadow": "shadow stopped"}
 
 
-def start_canary(
-    storage: ReleaseStorage, version: str, share: float, *, why: str, by: str
+def start_canary(  # noqa: PLR0913 - what a person decides, or the loop
+    storage: ReleaseStorage,
+    version: str,
+    share: float,
+    *,
+    why: str,
+    by: str,
+    watched: bool = False,
 ) -> Release:
     """Let a published release answer a share of the requests; return it.
 
     A canary of the same release gets the new share.
+
+    Args:
+        storage: where the releases are.
+        version: version or start of the digest.
+        share: of the requests, between 0 and 1.
+        why: for the history.
+        by: who asks for it.
+        watched: let the services promote or abort it.
 
     Raises:
         ReleaseError: when there is no such release, it did not pass the gate or was rolled back.
@@ -53,7 +67,7 @@ def start_canary(
         reason = channels.withdrawn[release.bundle]
         raise ReleaseError(f"version {release.version} was rolled back: {reason}")
     release = msgspec.structs.replace(
-        release, share=share, promoted_at=now(), promoted_by=by, reason=why
+        release, share=share, watched=watched, promoted_at=now(), promoted_by=by, reason=why
     )
     return _start(storage, channels, generation, "canary", release, why, by)
 

@@ -9,9 +9,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from scipy.optimize import brentq
-from scipy.special import betaln
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -43,7 +40,7 @@ def rate_range(events: float, attempts: float, level: float) -> Range:
     if not attempts:
         return Range(0.0, 1.0)
     misses, found = attempts - events, events / attempts
-    mixture = betaln(_PRIOR + events, _PRIOR + misses) - betaln(_PRIOR, _PRIOR)
+    mixture = _log_beta(_PRIOR + events, _PRIOR + misses) - _log_beta(_PRIOR, _PRIOR)
 
     def excess(rate: float) -> float:
         likelihood = (events * math.log(rate) if events else 0.0) + (
@@ -77,9 +74,22 @@ def mean_difference_range(first: Moments, second: Moments, scale: float, level: 
     return Range(difference - width, difference + width)
 
 
+def _log_beta(first: float, second: float) -> float:
+    return math.lgamma(first) + math.lgamma(second) - math.lgamma(first + second)
+
+
 def _root(excess: Callable[[float], float], low: float, high: float) -> float:
     """Return where `excess` changes its sign; the nearer end where it does not."""
     low, high = max(low, 1e-12), min(high, 1 - 1e-12)
-    if excess(low) * excess(high) >= 0:
-        return low if abs(excess(low)) < abs(excess(high)) else high
-    return float(brentq(excess, low, high, xtol=1e-12))
+    at_low, at_high = excess(low), excess(high)
+    if at_low * at_high >= 0:
+        return low if abs(at_low) < abs(at_high) else high
+    while high - low > 1e-12:
+        middle = (low + high) / 2
+        if not low < middle < high:
+            break
+        if excess(middle) * at_low > 0:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2

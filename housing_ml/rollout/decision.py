@@ -14,10 +14,10 @@ from pydantic import Field
 
 from housing_ml.config.base import Config
 from housing_ml.records.base import Record
+from housing_ml.rollout.confidence import Range
 from housing_ml.rollout.paired_figures import by_all, errors, failures, prices, slowness
 
 if TYPE_CHECKING:
-    from housing_ml.rollout.confidence import Range
     from housing_ml.rollout.counts import Observation
     from housing_ml.rollout.pairs import Pairs
 
@@ -84,9 +84,14 @@ class WatchDecision(Record):
         return f"{self.action}: {'; '.join(self.reasons)}"
 
 
-def watch(seen: Observation, policy: WatchPolicy, hours: float) -> WatchDecision:
-    """Decide on what was seen in the hours since the canary started."""
-    figures = _figures(seen, policy)
+def watch(
+    seen: Observation, policy: WatchPolicy, hours: float, shift: float = 0.0
+) -> WatchDecision:
+    """Decide on what was seen in the hours since the canary started.
+
+    `shift` is the mean logarithm by which the gate saw prices of the latest traffic move.
+    """
+    figures = _figures(seen, policy, shift)
     bad = tuple(_describe(figure) for figure in figures if figure.verdict == "bad")
     open_ = tuple(_describe(figure) for figure in figures if figure.verdict == "open")
     action: Action = "wait"
@@ -102,12 +107,13 @@ def watch(seen: Observation, policy: WatchPolicy, hours: float) -> WatchDecision
     )
 
 
-def _figures(seen: Observation, policy: WatchPolicy) -> tuple[Figure, ...]:
+def _figures(seen: Observation, policy: WatchPolicy, expected: float) -> tuple[Figure, ...]:
     pairs, level = seen.pairs, policy.level / 4
     shift, worse = policy.max_price_shift, policy.max_feedback_excess
     failed = by_all(pairs, lambda clusters: failures(clusters, level))
     slow = by_all(pairs, lambda clusters: slowness(clusters, level))
     moved = by_all(pairs, lambda clusters: prices(clusters, shift, level))
+    moved = moved.minus(Range(expected, expected))
     error = by_all(pairs, lambda clusters: errors(clusters, worse, level), largest=True)
     feedback = _figure("error on feedback", error, worse)
     return (

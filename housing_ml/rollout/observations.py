@@ -10,6 +10,7 @@ the watch decides on.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,20 @@ def probation_name(channels: Channels) -> str | None:
     if canary is None or champion is None:
         return None
     return f"{canary.bundle[:16]}-{champion.bundle[:16]}-{canary.share or 0:g}"
+
+
+def guard_name(channels: Channels, at: datetime) -> str | None:
+    """Return the name of the guard over the champion; None when it is over, or there was none.
+
+    The release before must still be there to compare with, and to go back to.
+    """
+    champion, previous = channels.channels.get("champion"), channels.channels.get("previous")
+    if champion is None or previous is None or champion.replaced != previous.bundle:
+        return None
+    since = datetime.fromisoformat(champion.promoted_at)
+    if at - since >= timedelta(hours=champion.guard_hours):
+        return None
+    return f"guard-{champion.bundle[:16]}-{previous.bundle[:16]}-{since:%Y%m%dT%H%M%S%f}"
 
 
 def report(storage: ReleaseStorage, probation: str, worker: str, seen: Observation) -> None:

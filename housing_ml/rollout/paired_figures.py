@@ -39,6 +39,16 @@ def prices(clusters: Sequence[Cluster], scale: float, level: float) -> Range:
     return _mean(means, scale, level)
 
 
+def apart(clusters: Sequence[Cluster], scale: float, level: float) -> Range:
+    """Return the range of the mean distance of the two prices, as a logarithm."""
+    return _mean([item.apart / item.priced for item in clusters if item.priced], scale, level)
+
+
+def foreseen(clusters: Sequence[Cluster], scale: float, level: float) -> Range:
+    """Return the range of the mean rise of the error that each model foresees of itself."""
+    return _mean([item.foreseen / item.priced for item in clusters if item.priced], scale, level)
+
+
 def errors(clusters: Sequence[Cluster], scale: float, level: float) -> Range:
     """Return the range of the mean rise of the relative error."""
     return _mean([item.error / item.known for item in clusters if item.known], scale, level)

@@ -28,6 +28,10 @@ class Cluster(msgspec.Struct, frozen=True, omit_defaults=True):
     priced: int = 0
     log_ratio: float = 0.0
     """Sum over the priced requests of the mean natural logarithm of the prices' ratio."""
+    apart: float = 0.0
+    """The same of the mean distance of each row's logarithm from the shift that the gate saw."""
+    foreseen: float = 0.0
+    """The same of the relative error that the canary foresees, less what the champion foresees."""
     known: int = 0
     error: float = 0.0
     """Sum over the known prices of the canary's relative error less the champion's."""

@@ -55,7 +55,7 @@ def look(storage: ReleaseStorage, policy: WatchPolicy) -> Look | None:
     canary = channels.channels["canary"]
     running = datetime.now(UTC) - datetime.fromisoformat(canary.promoted_at)
     seen = gather_observations(storage, probation)
-    return Look(canary, watch(seen, policy, running.total_seconds() / 3600))
+    return Look(canary, watch(seen, policy, running.total_seconds() / 3600, canary.shift or 0.0))
 
 
 def promote(storage: ReleaseStorage, found: Look, *, by: str = BY) -> WatchResult:

@@ -12,6 +12,7 @@ import random
 import threading
 import time
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
@@ -19,6 +20,7 @@ import structlog
 
 from housing_ml.bundle.manifest import BundleError
 from housing_ml.releases.records import Channels
+from housing_ml.rollout.observations import guard_name
 from housing_ml.storage.errors import ReleaseError
 from serve.models import memory
 from serve.models.loaded_model import LoadedModel, Rejected, check_signature, proven
@@ -50,7 +52,8 @@ _HELD_SECONDS = 2.0
 """After this time no request holds a model that was unloaded, and its memory can go."""
 
 _CHAMPION = "champion"
-_PROBATIONS = ("canary", "shadow")
+_BESIDE = ("previous", "canary", "shadow")
+"""Channels whose models run beside the champion; the previous one while the guard lasts."""
 
 T = TypeVar("T")
 
@@ -83,9 +86,7 @@ class ModelStore:
         self.spans: Traces | None = None
         self.current: LoadedModel | None = None
         self._channel = settings.channel
-        self._channels = (
-            (_CHAMPION, *_PROBATIONS) if self._channel == _CHAMPION else (self._channel,)
-        )
+        self._channels = (_CHAMPION, *_BESIDE) if self._channel == _CHAMPION else (self._channel,)
         self._beside: dict[str, LoadedModel] = {}
         self._probations = probations
         self._unloaded_at: float | None = None
@@ -166,7 +167,7 @@ class ModelStore:
         failed_before = self._breaker.last_error is not None
         try:
             self._document = self._ask(self._source.latest, _LATEST_SECONDS)
-            self._renew(self._document.channels)
+            self._renew(_to_load(self._document))
             if self._unkept and self.current and time.monotonic() >= self._keep_again_at:
                 self._keep(self.current)
         except CircuitOpenError:
@@ -282,3 +283,10 @@ class ModelStore:
             self._unloaded_at = time.monotonic()
             self._metrics.model.labels(before.version, model.channel).set(0)
         self._metrics.model.labels(model.version, model.channel).set(1)
+
+
+def _to_load(document: Channels) -> Mapping[str, Release]:
+    """Return the releases by channel: the previous one only while the guard needs it."""
+    if guard_name(document, datetime.now(UTC)):
+        return document.channels
+    return {name: release for name, release in document.channels.items() if name != "previous"}

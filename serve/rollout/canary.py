@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
+from housing_ml.rollout.guarding import look_after_canary
 from housing_ml.rollout.routing import to_canary
 from serve.models.pricing import price, require_prices
 from serve.rollout.comparison import Asked, Comparison, Outcome, Timed
 from serve.rollout.lane import Lane, LaneFullError
+from serve.rollout.looker import Looker
 from serve.rollout.probation_counts import ProbationCounts
 from serve.schemas import Dependency
 
@@ -80,6 +82,8 @@ class Canary:
         self._lane = Lane("canary", _THREADS, _MOST_OPEN)
         self._silent_until = 0.0
         self._last_error: str | None = None
+        watched = model.release.watched
+        self._looker = Looker("canary", lambda: look_after_canary(storage)) if watched else None
 
     def takes(self, scope: Scope) -> bool:
         """Whether this request is the canary's."""
@@ -100,7 +104,9 @@ class Canary:
 
     def compare(self, asked: Asked, places: list[BlockGroup], timed: Timed, ids: list[str]) -> None:
         """Let the champion price the same rows, off the answer's path."""
-        self._comparison.offer(Outcome(asked, places, "priced", timed, ids))
+        self._comparison.offer(
+            Outcome(asked, places, "priced", timed.priced.prediction, timed.seconds, ids)
+        )
 
     async def ask(self, function: Callable[[], T]) -> T | None:
         """Return what a function of the model returns in time; None when it does not."""
@@ -123,6 +129,8 @@ class Canary:
 
     def close(self) -> None:
         """Report what was counted; answer what is under way."""
+        if self._looker:
+            self._looker.close()
         self._comparison.close()
         self.counts.close()
         self._lane.close()

@@ -1,5 +1,7 @@
 """The champion prices what the canary was asked, off the answer's path, for the watch to compare.
 
+After a promotion it is the one before that prices what the new champion was asked, for the guard.
+
 A bounded queue and one thread: what does not fit is not compared, whichever way it went.
 """
 
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from housing_ml.bundle.spread import spread_of
 from housing_ml.rollout.counts import SLOW_SECONDS
 from housing_ml.rollout.pairs import Cluster
 from serve.models.pricing import Priced, price, require_prices
@@ -20,6 +23,9 @@ from serve.models.pricing import Priced, price, require_prices
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
+    from housing_ml.bundle.model import Prediction
     from housing_ml.data.contract import BlockGroup
     from serve.models.loaded_model import LoadedModel
     from serve.rollout.probation_counts import ProbationCounts
@@ -49,7 +55,8 @@ class Outcome(NamedTuple):
     asked: Asked
     places: list[BlockGroup]
     fate: Literal["priced", "failed", "late"]
-    timed: Timed | None = None
+    prediction: Prediction | None = None
+    seconds: float = 0.0
     ids: Sequence[str] = ()
 
 
@@ -85,15 +92,24 @@ class Comparison:
         was_slow = time.perf_counter() - started > SLOW_SECONDS
         if theirs is None:
             return Cluster(requests=1, spared=int(outcome.fate == "priced"))
-        if outcome.timed is None:
+        if outcome.prediction is None:
             is_late = outcome.fate == "late" and not was_slow
             return Cluster(requests=1, failed=int(outcome.fate == "failed"), slow=int(is_late))
-        slow, quick = self._slowness(outcome.places, outcome.timed.seconds, was_slow=was_slow)
+        slow, quick = self._slowness(outcome.places, outcome.seconds, was_slow=was_slow)
         prices = theirs.prediction.price
         self._counts.remember(outcome.ids, prices.tolist(), *outcome.asked)
-        ratio = np.log(outcome.timed.priced.prediction.price / prices)
-        mean = math.fsum(ratio.tolist()) / len(ratio)
-        return Cluster(requests=1, slow=slow, quick=quick, priced=1, log_ratio=mean)
+        ratio = np.log(outcome.prediction.price / prices)
+        apart = np.abs(ratio - (self._canary.release.shift or 0.0))
+        foreseen = _foreseen(self._canary, outcome.prediction)
+        return Cluster(
+            requests=1,
+            slow=slow,
+            quick=quick,
+            priced=1,
+            log_ratio=_mean(ratio),
+            apart=_mean(apart),
+            foreseen=foreseen - _foreseen(self._champion, theirs.prediction),
+        )
 
     def _slowness(
         self, places: list[BlockGroup], seconds: float, *, was_slow: bool
@@ -112,6 +128,16 @@ class Comparison:
             self._hangs = again >= _SECONDS
             is_slow, was_slow = again > SLOW_SECONDS, before > SLOW_SECONDS
         return int(is_slow and not was_slow), int(was_slow and not is_slow)
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return math.fsum(values.tolist()) / len(values)
+
+
+def _foreseen(model: LoadedModel, found: Prediction) -> float:
+    """Return the mean error that a model foresees of its prices, relative to them."""
+    spread = spread_of(found.price, found.lower, found.upper, model.bundle.manifest)
+    return _mean(spread / found.price)
 
 
 def _prices(model: LoadedModel, places: list[BlockGroup]) -> Priced | None:

@@ -1,15 +1,17 @@
-"""The canary and the shadow that run beside the champion, while there are any.
+"""What runs beside the champion: a canary and a shadow, and after a promotion the guard.
 
-Requests read two attributes, so that without a probation there is nothing to pay.
+Requests read three attributes, so that without a probation there is nothing to pay.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from housing_ml.releases.records import Channels
 from housing_ml.rollout.observations import probation_name
 from serve.rollout.canary import Canary
+from serve.rollout.guard import Guard
 from serve.rollout.shadow import Shadow
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class Probations:
     ) -> None:
         self.canary: Canary | None = None
         self.shadow: Shadow | None = None
+        self.guard: Guard | None = None
         self._storage = storage
         self._log = log
         self._metrics = metrics
@@ -38,6 +41,7 @@ class Probations:
     def follow(self, champion: LoadedModel | None, beside: Mapping[str, LoadedModel]) -> None:
         """Let the probations be of these models; one that goes on is left alone."""
         self._follow_canary(champion, beside.get("canary"))
+        self._follow_guard(champion, beside.get("previous"))
         model = beside.get("shadow")
         ended = self.shadow
         if (ended and ended.model) is model:
@@ -48,7 +52,8 @@ class Probations:
 
     def dependency(self, channel: str) -> Dependency | None:
         """Return how the canary or the shadow does; None when there is none."""
-        probation = self.canary if channel == "canary" else self.shadow
+        found = {"canary": self.canary, "shadow": self.shadow, "previous": self.guard}
+        probation = found.get(channel)
         return probation.dependency() if probation else None
 
     def close(self) -> None:
@@ -68,5 +73,13 @@ class Probations:
             if model and champion and name
             else None
         )
+        if ended:
+            ended.close()
+
+    def _follow_guard(self, champion: LoadedModel | None, before: LoadedModel | None) -> None:
+        ended = self.guard
+        if ended and ended.model is champion and ended.before is before:
+            return
+        self.guard = Guard.over(champion, before, self._storage, datetime.now(UTC))
         if ended:
             ended.close()

@@ -51,8 +51,9 @@ def router(
             detail = "None of these predictions was made for this caller; see `errors`."
             raise ProblemError(HTTPStatus.BAD_REQUEST, detail, errors=refused)
         await _keep(inbox, taken, sender)
-        if probations.canary:
-            probations.canary.counts.learned(taken)
+        for probation in (probations.canary, probations.guard):
+            if probation:
+                probation.counts.learned(taken)
         return FeedbackReceipt(received=len(taken), refused=refused or None)
 
     async def admit(request: Request[Any, Any, Any]) -> None:
