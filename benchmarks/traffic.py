@@ -11,6 +11,7 @@ import argparse
 import tempfile
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def main() -> None:
     rows = generate(20_000, seed=0)
     bundle = train_bundle(rows, seed=0)
     with tempfile.TemporaryDirectory() as folder:
-        storage = LocalReleases(folder)
+        storage = LocalReleases(Path(folder))
         raw = to_matrix(rows[list(COLUMNS)])
         for first in range(0, options.rows, FILE_ROWS):
             _log(storage, first, np.resize(raw, (min(FILE_ROWS, options.rows - first), 9)))
