@@ -49,13 +49,15 @@ def price_traffic(bundle: Bundle, asked: Asked, moves: Sequence[Move]) -> Traffi
     beyond = _unexplained(asked.raw, ratio, moves)
     moved = np.abs(beyond) > np.log1p(MOVED)
     warned = np.array([bool(found) for found in said])
+    shift = float(ratio[both].mean()) if both.any() else None
     return Traffic(
         rows=len(price),
         compared=int(both.sum()),
         not_finite=int((~finite).sum()),
         newly_warned=None if asked.warned is None else float((warned & ~asked.warned).mean()),
         moved=float(moved[both].mean()) if both.any() else None,
-        shift=float(ratio[both].mean()) if both.any() else None,
+        shift=shift,
+        apart=None if shift is None else float(np.abs(ratio[both] - shift).mean()),
         parts=tuple(_parts(asked, both, moved)),
         most_moved=tuple(_most_moved(asked, price, np.where(both, beyond, 0.0), said)),
     )

@@ -69,6 +69,9 @@ class Traffic(Record):
     shift: float | None = Field(
         description="Mean natural logarithm of candidate's over champion's price; none without one."
     )
+    apart: float | None = Field(
+        default=None, description="Mean distance of that logarithm from its mean; none without one."
+    )
     parts: tuple[TrafficPart, ...] = Field(description="The same by part.")
     most_moved: tuple[MovedRow, ...] = Field(description="The rows that move most.")
 

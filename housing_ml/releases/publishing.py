@@ -102,6 +102,7 @@ def _release(
         signature=sign(bundle.digest, key.get_secret_value()) if key else None,
         moved=decision.traffic.moved if decision.traffic else None,
         shift=decision.traffic.shift if decision.traffic else None,
+        apart=decision.traffic.apart if decision.traffic else None,
         run_id=registered.run_id,
         promoted_at=now(),
         promoted_by=getpass.getuser(),

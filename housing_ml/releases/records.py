@@ -82,7 +82,9 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     moved: float | None = None
     """Share of the logged rows of the week before that it moves by more than a tenth."""
     shift: float | None = None
-    """Mean natural logarithm by which it moves them; both none where nothing was logged."""
+    """Mean natural logarithm by which it moves them."""
+    apart: float | None = None
+    """Mean distance of that logarithm from its mean; all three none where nothing was logged."""
     run_id: str | None = None
     promoted_at: str
     promoted_by: str

@@ -38,8 +38,8 @@ MAX_SLOW = 0.02
 MAX_SHIFT = 0.1
 """Mean shift of the prices beyond what the gate saw, as a logarithm, up or down."""
 MAX_APART = 0.2
-"""Mean distance of a price from the old one, as a logarithm: prices that collapse to one, or that
-are mixed up, need not shift on average."""
+"""Mean distance of a price from the old one beyond what the gate saw, as a logarithm: prices that
+collapse to one, or that are mixed up, need not shift on average."""
 MAX_FORESEEN = 0.05
 """Rise of the relative error that the model foresees of itself."""
 MAX_ERROR = 0.05
@@ -55,10 +55,13 @@ class Verdict(NamedTuple):
     """Why the model must go back; none: it may stay."""
 
 
-def guard(seen: Observation, shift: float = 0.0) -> Verdict:
+def guard(seen: Observation, shift: float = 0.0, distance: float = 0.0) -> Verdict:
     """Judge what both models made of the same requests until now.
 
-    `shift` is the mean logarithm by which the gate saw prices of the latest traffic move.
+    Args:
+        seen: the counts.
+        shift: the mean logarithm by which the gate saw prices of the latest traffic move.
+        distance: how far from that mean they moved there, on average.
     """
     level = LEVEL / 6
 
@@ -69,7 +72,10 @@ def guard(seen: Observation, shift: float = 0.0) -> Verdict:
     above = {
         "failed requests": (ranged(lambda rows: failures(rows, level)), MAX_FAILED),
         "slow requests": (ranged(lambda rows: slowness(rows, level)), MAX_SLOW),
-        "distance of prices": (ranged(lambda rows: apart(rows, MAX_APART, level)), MAX_APART),
+        "distance of prices": (
+            ranged(lambda rows: apart(rows, MAX_APART, level)),
+            MAX_APART + distance,
+        ),
         "foreseen error": (ranged(lambda rows: foreseen(rows, MAX_FORESEEN, level)), MAX_FORESEEN),
         "error on feedback": (
             ranged(lambda rows: errors(rows, MAX_ERROR, level), largest=True),

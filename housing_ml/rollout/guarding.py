@@ -32,7 +32,8 @@ def look_after_champion(storage: ReleaseStorage) -> str | None:
     if name is None:
         return None
     champion = channels.channels["champion"]
-    found = guard(gather_observations(storage, name), champion.shift or 0.0)
+    seen = gather_observations(storage, name)
+    found = guard(seen, champion.shift or 0.0, champion.apart or 0.0)
     if not found.reasons:
         return None
     why = f"{'; '.join(found.reasons)} (after {found.requests:,} requests)"

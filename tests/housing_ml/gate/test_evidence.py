@@ -164,7 +164,7 @@ def test_the_same_model_moves_no_logged_row(bundle: Bundle, raw: Matrix) -> None
     found = price_traffic(bundle, asked_of(bundle, raw), ())
 
     assert (found.rows, found.compared, found.not_finite) == (1500, 1500, 0)
-    assert (found.moved, found.shift, found.newly_warned) == (0, 0, 0)
+    assert (found.moved, found.shift, found.apart, found.newly_warned) == (0, 0, 0, 0)
     assert found.most_moved == ()
 
 

@@ -68,6 +68,22 @@ def test_a_shift_that_the_gate_saw_is_expected() -> None:
     assert "prices" in guard(Observation(pairs={"": up})).reasons[0]
 
 
+def test_prices_that_a_person_saw_double_in_a_part_are_expected_there() -> None:
+    """A third of the rows doubles: 0.23 on average, and 0.31 from that on average."""
+    seen = {
+        f"{place:x}": Cluster(
+            requests=1,
+            priced=1,
+            log_ratio=0.69 * (place % 3 == 0),
+            apart=0.46 if place % 3 == 0 else 0.23,
+        )
+        for place in range(240)
+    }
+
+    assert guard(Observation(pairs={"": seen}), shift=0.23, distance=0.31).reasons == ()
+    assert "distance of prices" in guard(Observation(pairs={"": seen}), shift=0.23).reasons[0]
+
+
 class Place:
     """Releases of two versions, of which the second was just promoted."""
 
