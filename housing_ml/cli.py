@@ -45,6 +45,7 @@ for command in (
     *(releasing.canary, releasing.shadow),
     *(scoring.predict, scoring.score, scoring.serve),
     *(monitoring.monitor, monitoring.simulate, feedback.feedback, looking_up.prediction),
+    looking_up.card,
     alerts.alerts,
     *(home.backup, home.restore, blocks.blocks, retention.retention),
 ):

@@ -1,9 +1,10 @@
-"""The command that answers "why did we say that on Tuesday?"."""
+"""Commands that answer "why did we say that on Tuesday?", and "what is this model?"."""
 # ruff: noqa: PLC0415 - keeps `housing --help` quick
 
 from __future__ import annotations
 
 from datetime import date  # noqa: TC003 - the command line reads it
+from pathlib import Path  # noqa: TC003 - the same
 from typing import TYPE_CHECKING
 
 from housing_ml.commands.output import CommandError, Json, print_json, show, show_rows
@@ -41,6 +42,26 @@ def prediction(prediction_id: str, *, day: date | None = None, as_json: Json = F
         print_json(to_builtins(past))
     else:
         _show(past)
+    return 0
+
+
+def card(release: str = "champion", *, out: Path | None = None) -> int:
+    """Show a release's model card: data, use, limits, figures by segment, and what was decided.
+
+    Args:
+        release: Channel, version or start of the bundle's digest.
+        out: Markdown file to write it into; standard output if empty.
+    """
+    from housing_ml.releases.cards import card_of
+    from housing_ml.releases.channels import find_release, open_releases
+    from housing_ml.storage.atomic import write_atomically
+
+    storage = open_releases(Settings())
+    text = card_of(storage, find_release(storage, release))
+    if out is None:
+        show(text)
+    else:
+        write_atomically(out, text.encode())
     return 0
 
 

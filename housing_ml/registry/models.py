@@ -21,6 +21,7 @@ from housing_ml.errors import HousingError
 from housing_ml.records.retrain import RegisteredVersion
 from housing_ml.registry import access, registration
 from housing_ml.registry.relocation import settle_in
+from housing_ml.reporting.card import model_card
 from housing_ml.reporting.retrain import comparisons, description
 from housing_ml.settings import without_password
 
@@ -128,6 +129,16 @@ def illustrate(
         for name, picture in figures.items():
             Path(folder, f"{name}.png").write_bytes(picture)
         client.log_artifacts(registered.run_id, folder, "figures")
+
+
+def record_card(run_id: str, card: str, settings: Settings) -> None:
+    """Put the model card beside what is known of a version, in place of an older one.
+
+    Raises:
+        RegistryError: when MLflow cannot be reached.
+    """
+    with registry_client(settings) as client:
+        client.log_text(run_id, card, "model_card.md")
 
 
 def holds(registered: RegisteredVersion, settings: Settings) -> bool:
@@ -283,6 +294,7 @@ def _write_artifacts(folder: Path, stages: Stages, config: RetrainConfig, store:
         "best_params.yaml": registration.best_parameters(stages),
         "model_config.yaml": registration.model_config(stages, config),
         "description.md": description(stages),
+        "model_card.md": model_card(stages.training, stages.evaluation),
         **{f"tables/{name}.md": table(rows) for name, rows in comparisons(stages).items()},
     }
     files = {name: text.encode() for name, text in texts.items()}

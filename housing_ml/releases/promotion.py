@@ -11,7 +11,8 @@ import getpass
 import logging
 from typing import TYPE_CHECKING, Final
 
-from housing_ml.registry.models import RegistryError, set_alias
+from housing_ml.registry.models import RegistryError, record_card, set_alias
+from housing_ml.releases.cards import card_of
 from housing_ml.releases.champion import is_champion, take_over
 from housing_ml.releases.channels import history, open_releases, read_channels, record_event, settle
 from housing_ml.releases.publishing import GUARD_HOURS, publish
@@ -61,6 +62,7 @@ def promote(  # noqa: PLR0913 - what each of the stages before has found
         except ConflictError:
             if not is_champion(read_channels(releases)[0], trained.bundle.digest):
                 raise  # else a run at the same time has promoted the very same model
+        _tell_card(release, settings)
     repair(settings)
 
 
@@ -91,6 +93,7 @@ def reject(  # noqa: PLR0913 - what each of the stages before has found
     kind: Kind = "question" if decision.ask else "rejection"
     record_event(releases, _decided(kind, release, decision))
     set_alias(registered.name, "challenger", registered.version, settings)
+    _tell_card(release, settings)
     repair(settings)
 
 
@@ -132,6 +135,17 @@ def repair(settings: Settings) -> None:
         return
     for problem in report.problems:
         logger.warning("%s", problem)
+
+
+def _tell_card(release: Release, settings: Settings) -> None:
+    """Put the release's card, with what was decided, beside what MLflow knows of it."""
+    if release.run_id is None:
+        return
+    card = card_of(open_releases(settings), release)
+    try:
+        record_card(release.run_id, card, settings)
+    except RegistryError as error:
+        logger.warning("MLflow has an older model card of version %s: %s", release.version, error)
 
 
 def _decided(kind: Kind, release: Release, decision: GateDecision) -> Event:

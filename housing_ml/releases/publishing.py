@@ -10,10 +10,12 @@ import msgspec
 from housing_ml.bundle.signing import sign
 from housing_ml.config.promotion import PromotionConfig
 from housing_ml.data.contract import CATEGORY
+from housing_ml.releases.cards import card_name
 from housing_ml.releases.channels import is_published, open_releases, publish_bundle, record_release
 from housing_ml.releases.holdout_errors import HoldoutErrors, errors_name
 from housing_ml.releases.predictions import predictions_name
 from housing_ml.releases.records import Release, TrainingData, now
+from housing_ml.reporting.card import model_card
 from housing_ml.storage.store import open_store
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ def publish(  # noqa: PLR0913 - what each of the stages before has found
     releases.write(predictions_name(release.bundle), store.get_bytes(evaluated.predictions))
     by_place = holdout_errors(store.get_frame(evaluated.predictions))
     releases.write(errors_name(release.bundle), msgspec.json.encode(by_place))
+    releases.write(card_name(release.bundle), model_card(trained, evaluated).encode())
     publish_bundle(releases, release.bundle, files)
     if decision.promote or not is_published(releases, release):
         record_release(releases, release)

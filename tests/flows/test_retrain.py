@@ -333,6 +333,9 @@ def test_mlflow_has_the_run_with_a_nested_run_for_each_stage(first: Run) -> None
     assert {item.info.run_name for item in nested} == set(STAGES) - UNRECORDED
     files = {item.path for item in client.list_artifacts(version.run_id)}
     assert {"best_params.yaml", "model_config.yaml", "bundle", "figures", "tables"} <= files
+    card = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/model_card.md")
+    assert "By segment" in card
+    assert "| promotion |" in card
 
 
 def test_without_an_account_each_trial_and_the_model_are_offline_runs(

@@ -15,6 +15,7 @@ from housing_ml.bundle.signing import new_key, verify
 from housing_ml.config.gate import GateConfig
 from housing_ml.registry.models import registry_client
 from housing_ml.releases import promotion, publishing
+from housing_ml.releases.cards import card_name, card_of
 from housing_ml.releases.channels import fetch_bundle, find_release, history, read_channels
 from housing_ml.releases.circumstances import baseline, circumstances
 from housing_ml.releases.promotion import promote, reject, repair
@@ -34,8 +35,8 @@ PROCESSES.set_forkserver_preload(["housing_ml.releases.promotion"])
 
 Maker = Callable[..., Any]
 
-WRITES = 9
-"""Predictions, the errors by place, three files, the version twice, the channels, the history."""
+WRITES = 10
+"""Predictions, errors by place, card, three files, the version twice, channels, history."""
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,37 @@ def test_a_promotion_reaches_services_history_and_mlflow(
         ("promotion", "2"),
     ]
     assert aliases(settings) == {"champion": "2", "previous": "1"}
+
+
+def test_a_card_tells_of_the_model_and_what_was_decided_about_it(
+    settings: Settings, releases: LocalReleases, make_version: Maker
+) -> None:
+    put_into_service(settings, make_version(settings, "1"))
+    put_into_service(settings, make_version(settings, "2"))
+    roll_back(releases, "1", why="too dear", by="ana")
+
+    card = card_of(releases, find_release(releases, "1"))
+
+    assert "Intended use" in card
+    assert "Fair to assess by" in card
+    assert "38,700 $" in card
+    first, _, decided = card.partition("## Decisions")
+    assert "too dear" not in first
+    assert ["| rollback |" in line for line in decided.splitlines() if "too dear" in line] == [True]
+    assert "| promotion |" in decided
+
+
+def test_a_release_of_before_has_a_card_of_its_figures(
+    settings: Settings, releases: LocalReleases, make_version: Maker
+) -> None:
+    put_into_service(settings, make_version(settings, "1"))
+    (releases.root / card_name(champion(releases).bundle)).unlink()
+
+    card = card_of(releases, champion(releases))
+
+    assert "wrote no card" in card
+    assert "38,700 $" in card
+    assert "| promotion |" in card
 
 
 def test_promoting_the_champion_again_changes_nothing(
