@@ -2,7 +2,8 @@
 
 Standardised logs of a row's sizes and income, its age and its place are turned to the principal
 axes of the training rows. Along the narrowest axes rows hardly vary: there lie the relations that
-hold for nearly all, such as bedrooms to households. A swapped pair of columns breaks them.
+hold for nearly all, such as bedrooms to households. A swapped pair of columns breaks them, and a
+column whose values were mixed up among the rows is further from the centre than it should be.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ Vector: TypeAlias = NDArray[np.float64]
 RELATIONS = 3
 """Narrowest axes that are watched."""
 
-UNUSUAL = 0.0025
-"""Share of the training rows whose combination is further out than counts as usual."""
+TOGETHER = "all columns together"
+"""Name of the distance from the centre over all axes."""
 
 _WITH = " with "
 _COUNT = len(NUMERIC)
@@ -44,18 +45,15 @@ class Joint(msgspec.Struct, frozen=True):
     """Each divided by the standard deviation along it."""
     bedrooms: float
     """Log of the bedrooms of a household, for rows without them."""
-    limit: float
-    """Distance from the centre up to which a combination is usual, in standard deviations."""
 
     def relations(self, raw: Matrix) -> dict[str, Vector]:
-        """Return where rows (rows, 9) lie along the narrowest axes, by the axis's name."""
-        found = self._along(raw)
-        return {self._name(axis): found[:, axis] for axis in range(RELATIONS)}
+        """Return where rows (rows, 9) lie along the narrowest axes, and how far from the centre.
 
-    def unusual(self, raw: Matrix) -> NDArray[np.bool_]:
-        """Return which rows' combinations are beyond the limit, (rows,)."""
-        further: NDArray[np.bool_] = _distance(self._along(raw)) > self.limit
-        return further
+        In standard deviations, (rows,) each, by name.
+        """
+        found = self._along(raw)
+        named = {self._name(axis): found[:, axis] for axis in range(RELATIONS)}
+        return named | {TOGETHER: np.sqrt(np.square(found).sum(axis=1))}
 
     def _along(self, raw: Matrix) -> Vector:
         places = (_logs(raw, self.bedrooms) - self.mean) / self.scale
@@ -69,7 +67,7 @@ class Joint(msgspec.Struct, frozen=True):
 
 def is_relation(name: str) -> bool:
     """Whether a watched name is that of an axis, and not of a column."""
-    return _WITH in name
+    return _WITH in name or name == TOGETHER
 
 
 def describe_jointly(raw: Matrix) -> Joint | None:
@@ -85,19 +83,12 @@ def describe_jointly(raw: Matrix) -> Joint | None:
     widths, axes = np.linalg.eigh(np.cov(((values - mean) / scale).T))
     axes *= np.where(axes[np.abs(axes).argmax(axis=0), range(_COUNT)] < 0, -1, 1)
     axes = axes.T / np.sqrt(np.maximum(widths, 1e-9))[:, np.newaxis]
-    limit = np.quantile(_distance((values - mean) / scale @ axes.T), 1 - UNUSUAL)
     return Joint(
         mean=_rounded(mean),
         scale=_rounded(scale),
         axes=tuple(map(_rounded, axes)),
-        bedrooms=bedrooms,
-        limit=float(limit.round(3)),
+        bedrooms=round(bedrooms, 6),
     )
-
-
-def _distance(along: Vector) -> Vector:
-    distance: Vector = np.sqrt(np.square(along).sum(axis=1))
-    return distance
 
 
 def _rounded(values: Vector) -> tuple[float, ...]:

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from housing_ml.bundle.joint import Joint, describe_jointly
 from housing_ml.data.contract import CATEGORIES, CATEGORY, NUMERIC, TARGET, Matrix
 from housing_ml.data.world_record import HeldOut, World
 
@@ -62,6 +63,12 @@ class Reference(msgspec.Struct, frozen=True):
 
     held_out: HeldOut | None = None
     """Which rows the model never saw."""
+    joint: Joint | None = None
+    """How the columns go together; none in a bundle of older code."""
+
+    def watch(self, raw: Matrix, price: Vector) -> dict[str, Vector]:
+        """Return what is watched of rows (rows, 9) with their prices (rows,), by name."""
+        return columns(raw, price) | (self.joint.relations(raw) if self.joint else {})
 
     def to_json(self) -> bytes:
         """Return the canonical bytes: the same rows give the same."""
@@ -98,11 +105,12 @@ def describe(raw: Matrix, price: Vector, actual: Vector) -> Reference:
     `price` is to come from models that did not see the row (out of fold), as live predictions do.
     """
     cents = price.round(2)  # threads that add up trees in another order must not show
-    watched = columns(raw, cents, actual)
+    joint = describe_jointly(raw)
+    watched = columns(raw, cents, actual) | (joint.relations(raw) if joint else {})
     grids = {name: _grid(values) for name, values in watched.items() if name != CATEGORY}
     empty = Reference(grids, {})
     counts = {name: tuple(found.tolist()) for name, found in tally(empty, watched).items()}
-    return Reference(grids, counts)
+    return Reference(grids, counts, joint=joint)
 
 
 def tally(reference: Reference, watched: Mapping[str, Vector]) -> Tally:

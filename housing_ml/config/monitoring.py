@@ -12,7 +12,7 @@ Tracker = Literal["mlflow", "wandb"]
 
 
 class DriftConfig(Config):
-    """When the rows of a window count as other than those of training."""
+    """When the rows of a window count as other than those before."""
 
     minimum_rows: int = Field(
         default=500, ge=1, description="A window with fewer rows has no verdict."
@@ -50,6 +50,11 @@ class DriftConfig(Config):
         gt=0,
         lt=1,
         description="Chance of a false finding in a window, over all its columns.",
+    )
+    baseline_windows: int = Field(
+        default=7,
+        ge=1,
+        description="Earlier quiet windows, the oldest ones, that an alarm is held against.",
     )
     persistence: int = Field(
         default=2, ge=1, description="Windows in a row that must agree before there is an alarm."

@@ -15,7 +15,8 @@ from housing_ml.feedback.actual_prices import batches, compact
 from housing_ml.feedback.labels import Labels
 from housing_ml.feedback.prediction_log import Horizon, log_files
 from housing_ml.monitoring.counting import LogCounter
-from housing_ml.monitoring.drift import Alarm, WindowDrift, alarms, compare
+from housing_ml.monitoring.drift import Alarm, WindowDrift, compare
+from housing_ml.monitoring.earlier import Past, alarms_and_notes
 from housing_ml.monitoring.models import Models
 from housing_ml.monitoring.performance import LiveError, live_errors, over_limit, wmape_limit
 from housing_ml.monitoring.retraining import RetrainingDecision, RetrainingEvidence, decide
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+    from housing_ml.bundle.reference import Reference, Tally
     from housing_ml.config.monitoring import MonitorConfig
     from housing_ml.monitoring.counting import Seen
     from housing_ml.monitoring.performance import Group
@@ -55,7 +57,13 @@ class MonitorReport(Record):
         description="Rows with a known price that are in no error: their version was trained on "
         "them, and is better on them than on any other row.",
     )
-    alarms: tuple[Alarm, ...] = Field(description="Columns of the champion that moved.")
+    alarms: tuple[Alarm, ...] = Field(
+        description="Columns of the champion that moved away from earlier quiet windows."
+    )
+    notes: tuple[Alarm, ...] = Field(
+        default=(),
+        description="Columns that are other than in training, and as they were in earlier windows.",
+    )
     live_error: tuple[str, ...] = Field(description="Why its live error is over the limit.")
     error_limit: float | None = Field(description="Limit of its live wMAPE, as a fraction.")
     retraining: RetrainingDecision
@@ -108,7 +116,8 @@ class _Run(NamedTuple):
         champion = self.models.champion
         version = champion.version if champion else None
         drift = tuple(self.drift())
-        raised = alarms([item for item in drift if item.version == version], self.config.drift)
+        of_champion = [item for item in drift if item.version == version]
+        raised, notes = alarms_and_notes(of_champion, self.config.drift)
         live_error = self.live_error()
         alert = bool(raised or live_error)
         performance = live_errors(self.seen.errors, self.config.performance, self.state.spreads())
@@ -121,6 +130,7 @@ class _Run(NamedTuple):
             labelled=performance[0].rows if performance else 0,
             trained_on=self.seen.known,
             alarms=raised,
+            notes=notes,
             live_error=live_error,
             error_limit=self.error_limit(),
             retraining=self.retraining(raised, live_error),
@@ -131,18 +141,20 @@ class _Run(NamedTuple):
         )
 
     def drift(self) -> Iterator[WindowDrift]:
+        past = Past(self.state, self.models, self.config.drift)
         for window in sorted(self.state.windows, key=lambda item: (item.start, item.version)):
             reference = self.models.reference(window.bundle)
             if reference is not None and self.horizon.finished(window.start):
                 labelled = self.seen.labelled.get((window.start, window.version), {})
-                found = compare(
-                    reference,
-                    window.tally() | labelled,
-                    window.start,
-                    window.version,
-                    self.config.drift,
-                )
+                found = self._judged(past, window, window.tally() | labelled, reference)
                 yield found.model_copy(update={"unfamiliar": window.unfamiliar})
+
+    def _judged(self, past: Past, window: Window, seen: Tally, reference: Reference) -> WindowDrift:
+        """Hold the champion's window against the past too; others are no past of its traffic."""
+        champion = self.models.champion
+        if champion and champion.version == window.version:
+            return past.judge(window, seen, reference)
+        return compare(reference, seen, window.start, window.version, self.config.drift)
 
     def recent(self) -> LiveError | None:
         """Return the champion's error over the recent windows, beside what it foresaw of it."""

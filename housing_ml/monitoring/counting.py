@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 import pandas as pd
 
-from housing_ml.bundle.reference import Reference, add, columns, labelled, tally
+from housing_ml.bundle.reference import Reference, add, labelled, tally
 from housing_ml.bundle.spread import spread_of
 from housing_ml.data.contract import CATEGORIES, CATEGORY, COLUMNS, IDENTITY
 from housing_ml.feedback.log_format import LogError
@@ -136,9 +136,11 @@ class LogCounter(NamedTuple):
     def _inputs(self, rows: LogRows, seen: Seen) -> None:
         for part in _parts(rows, self.horizon):
             reference = self._reference(part.version)
-            watched = columns(rows.raw[part.rows], rows.outputs[part.rows, 0])
             if reference is None:  # no bins to count in: the rows alone, by category
-                reference, watched = Reference({}, {}), {CATEGORY: watched[CATEGORY]}
+                reference = Reference({}, {})
+                watched = {CATEGORY: rows.raw[part.rows, len(COLUMNS) - 1]}
+            else:
+                watched = reference.watch(rows.raw[part.rows], rows.outputs[part.rows, 0])
             _merge(seen.inputs, {part.key: tally(reference, watched)})
             self._foresee(rows, self._unknown(rows, part), seen.foreseen)
             self._look(rows, part, seen)

@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field
 from scipy.special import ndtri
 
+from housing_ml.bundle.joint import is_relation
 from housing_ml.bundle.reference import LABELLED, PRICE, bins_of, rows_of
 from housing_ml.data.contract import CATEGORY
 from housing_ml.monitoring import intervals
@@ -55,6 +56,11 @@ class ColumnDrift(Record):
         ge=0, le=1, description="Share outside the training range, or of unknown categories."
     )
     verdict: Verdict
+    fault: bool = Field(
+        default=False,
+        description="Whether values are missing, or lie where training had none: no traffic does "
+        "that by its nature.",
+    )
     reasons: tuple[str, ...] = Field(description="What moved, in sentences; empty when steady.")
 
 
@@ -65,6 +71,14 @@ class WindowDrift(Record):
     version: str
     rows: int = Field(ge=0)
     columns: tuple[ColumnDrift, ...]
+    earlier: tuple[ColumnDrift, ...] = Field(
+        default=(),
+        description="Its columns against earlier quiet windows of the same traffic, where there "
+        "are any.",
+    )
+    beside: Literal["own", "older version"] | None = Field(
+        default=None, description="Whose those windows are."
+    )
     unfamiliar: float | None = Field(
         default=None,
         description="Share of a sample of its rows that lie far from every training row, or are "
@@ -93,6 +107,7 @@ class _Measured(NamedTuple):
     missing: int
     missing_before: float
     outside: int
+    outside_before: float
     fullest: float
     """Share of the fullest bin."""
 
@@ -160,9 +175,11 @@ def _measure(reference: Reference, name: str, before: Counts, seen: Counts) -> _
             missing=0,
             missing_before=0.0,
             outside=int(seen[-1]),
+            outside_before=before[-1] / max(1, before.sum()),
             fullest=0.0,
         )
-    (bins, missing, outside), (old, old_missing, _) = bins_of(seen), bins_of(before)
+    (bins, missing, outside), (old, old_missing, old_outside) = bins_of(seen), bins_of(before)
+    rows_before = max(1, int(old.sum()) + old_missing)
     groups = deciles(old)
     return _Measured(
         name=name,
@@ -171,14 +188,16 @@ def _measure(reference: Reference, name: str, before: Counts, seen: Counts) -> _
         psi=psi(np.append(groups(old), old_missing), np.append(groups(bins), missing)),
         distance=wasserstein(reference.grids[name], old, bins),
         missing=missing,
-        missing_before=old_missing / max(1, old.sum() + old_missing),
+        missing_before=old_missing / rows_before,
         outside=outside,
+        outside_before=old_outside / rows_before,
         fullest=float(bins.max() / max(1, rows)),
     )
 
 
 def _judge(item: _Measured, p_value: float, config: DriftConfig) -> ColumnDrift:
-    reasons = tuple(_reasons(item, p_value, config))
+    faults = tuple(_faults(item, config))
+    reasons = (*_shifts(item, p_value, config), *faults)
     least = config.minimum_labelled if item.name in LABELLED else config.minimum_rows
     verdict: Verdict = "drift" if reasons else "steady"
     if item.rows < least:
@@ -197,14 +216,13 @@ def _judge(item: _Measured, p_value: float, config: DriftConfig) -> ColumnDrift:
         missing=item.missing / max(1, item.rows),
         outside=item.outside / max(1, item.rows),
         verdict=verdict,
+        fault=bool(faults),
         reasons=reasons,
     )
 
 
-def _reasons(item: _Measured, p_value: float, config: DriftConfig) -> Iterator[str]:
-    if not item.rows:
-        return
-    if p_value < config.significance:
+def _shifts(item: _Measured, p_value: float, config: DriftConfig) -> Iterator[str]:
+    if item.rows and p_value < config.significance:
         if item.psi >= config.psi:
             yield f"stability index {item.psi:.2f}, from {config.psi} on it has moved"
         if item.distance is not None and item.distance >= config.distance:
@@ -212,9 +230,18 @@ def _reasons(item: _Measured, p_value: float, config: DriftConfig) -> Iterator[s
                 f"{item.distance:.2f} standard deviations away, "
                 f"from {config.distance} on it has moved"
             )
+
+
+def _faults(item: _Measured, config: DriftConfig) -> Iterator[str]:
+    if not item.rows:
+        return
     z = float(ndtri(1 - config.significance / 10))  # about ten columns share the chance
     if intervals.share(item.missing, item.rows, z).low > item.missing_before + config.missing:
-        yield f"{item.missing / item.rows:.1%} missing, {item.missing_before:.1%} in training"
-    if intervals.share(item.outside, item.rows, z).low > config.outside:
+        yield f"{item.missing / item.rows:.1%} missing, {item.missing_before:.1%} before"
+    beyond_before = item.outside_before + config.outside
+    if (
+        not is_relation(item.name)
+        and intervals.share(item.outside, item.rows, z).low > beyond_before
+    ):
         what = "of unknown categories" if item.name == CATEGORY else "outside the training range"
         yield f"{item.outside / item.rows:.1%} {what}"

@@ -48,6 +48,15 @@ class Window(msgspec.Struct):
         return {name: np.array(found, dtype=np.int64) for name, found in self.counts.items()}
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """A column's counts of a quiet window, in the bins of a bundle: a part of the past."""
+
+    start: datetime
+    bundle: str
+    name: str
+    counts: list[int]
+
+
 class State(msgspec.Struct):
     """Counts of `window_minutes`, the files that are in them, and when retrains were asked for."""
 
@@ -57,6 +66,8 @@ class State(msgspec.Struct):
     retrains: list[datetime] = msgspec.field(default_factory=list)
     told: str | None = None
     """The version whose alert people have been told of, while it lasts."""
+    past: list[Kept] = msgspec.field(default_factory=list)
+    """What later windows are held against; it outlives the windows themselves."""
 
     def is_news(self, version: str | None, *, alert: bool) -> bool:
         """Return whether people are to be told of an alert, and remember that they are."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from housing_ml.monitoring.analysis import MonitorReport
-    from housing_ml.monitoring.drift import WindowDrift
+    from housing_ml.monitoring.drift import Alarm, WindowDrift
     from housing_ml.monitoring.intervals import Estimate
     from housing_ml.monitoring.performance import LiveError
     from housing_ml.monitoring.retraining import RetrainingDecision
@@ -47,24 +47,30 @@ def summary(report: MonitorReport) -> str:
 def tables(report: MonitorReport) -> dict[str, list[Row]]:
     """Return the report's tables by title; one may be empty."""
     return {
-        "Alarms": [
-            {
-                "column": alarm.name,
-                "windows in a row": str(alarm.windows),
-                "why": "; ".join(alarm.reasons),
-            }
-            for alarm in report.alarms
-        ],
+        "Alarms": _moved_rows(report.alarms),
+        "Other than in training, as before in the traffic": _moved_rows(report.notes),
         "Drift": drift_rows(_last(report)),
         "Live error": error_rows(report.performance),
         "Retraining": retraining_rows(report.retraining),
     }
 
 
+def _moved_rows(moved: Sequence[Alarm]) -> list[Row]:
+    return [
+        {
+            "column": alarm.name,
+            "windows in a row": str(alarm.windows),
+            "why": "; ".join(alarm.reasons),
+        }
+        for alarm in moved
+    ]
+
+
 def drift_rows(window: WindowDrift | None) -> list[Row]:
-    """Return each column of a window against the training rows."""
+    """Return each column of a window against the training rows and earlier windows."""
     if window is None:
         return []
+    earlier = {item.name: item.verdict for item in window.earlier}
     return [
         {
             "column": item.name,
@@ -74,7 +80,8 @@ def drift_rows(window: WindowDrift | None) -> list[Row]:
             "p": f"{item.p_value:.2g}",
             "missing": f"{item.missing:.1%}",
             "outside": f"{item.outside:.1%}",
-            "verdict": item.verdict,
+            "against training": item.verdict,
+            "against earlier windows": earlier.get(item.name, ""),
         }
         for item in window.columns
     ]

@@ -51,11 +51,12 @@ export function multiples(report) {
   const windows = (report?.windows ?? []).filter(({ version }) => version === report.champion);
   if (!windows.length) return quiet("No finished window of the champion yet.");
   const names = windows.at(-1).columns.map(({ name }) => name);
+  const moved = new Set(report.alarms.map((alarm) => alarm.name));
   const rows = names.map((name) => {
     const values = windows.map(({ columns }) => columns.find((column) => column.name === name)?.psi ?? 0);
     const last = windows.at(-1).columns.find((column) => column.name === name);
     return element("div", { title: last.reasons.join("; ") || "steady" }, element("dt", {}, name),
-      element("dd", { className: last.verdict === "drift" ? "wrong" : "" }, last.psi.toFixed(2)),
+      element("dd", { className: moved.has(name) ? "wrong" : "" }, last.psi.toFixed(2)),
       charts.small(values, MOVED, Math.max(0.4, ...values)));
   });
   return element("dl", { className: "multiples" }, ...rows);
