@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from housing_ml.storage.versioned import ReleaseStorage
 
 STATE = "monitoring/state.json"
+_PASTS = 3
+"""Latest champions whose quiet windows are kept: a roll back finds its own again."""
 
 
 class Window(msgspec.Struct):
@@ -107,10 +109,12 @@ class State(msgspec.Struct):
         return self.windows[-1]
 
     def forget(self, start: datetime, first_day: date) -> None:
-        """Drop windows before `start` and the names of files of days before `first_day`."""
+        """Drop windows before `start`, names of files of days before `first_day`, and old pasts."""
         self.windows = [item for item in self.windows if item.start >= start]
         oldest = f"{FOLDER}/date={first_day.isoformat()}"
         self.counted = {name for name in self.counted if name >= oldest}
+        latest = list(dict.fromkeys(item.bundle for item in reversed(self.past)))[:_PASTS]
+        self.past = [item for item in self.past if item.bundle in latest]
 
 
 def read_state(storage: ReleaseStorage, window_minutes: float) -> tuple[State, int]:
