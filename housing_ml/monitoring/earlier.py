@@ -47,12 +47,30 @@ class Past:
         found = compare(reference, seen, window.start, window.version, self._config)
         before, own = self._before(window, reference)
         if before:
-            past = Reference(reference.grids, before)
-            earlier = compare(past, seen, window.start, window.version, self._config)
+            earlier = self._compared(Reference(reference.grids, before), window, seen, found)
             beside = "own" if own else "older version"
-            found = found.model_copy(update={"earlier": earlier.columns, "beside": beside})
+            found = found.model_copy(update={"earlier": earlier, "beside": beside})
         self._keep(window, seen, found)
         return found
+
+    def _compared(
+        self, past: Reference, window: Window, seen: Tally, found: WindowDrift
+    ) -> tuple[ColumnDrift, ...]:
+        """Return the columns against the past.
+
+        A young past is a few thousand rows: where a column is surely other than in training, its
+        own chance of a false finding will do, without that of the others.
+        """
+        strict, many = self._config, max(1, len(past.counts))
+        loose = strict.model_copy(update={"significance": min(0.5, strict.significance * many)})
+        moved = {item.name for item in found.columns if item.verdict == "drift"}
+        judged = (
+            compare(past, seen, window.start, window.version, config) for config in (strict, loose)
+        )
+        return tuple(
+            alone if alone.name in moved else item
+            for item, alone in zip(*(each.columns for each in judged), strict=True)
+        )
 
     def _before(
         self, window: Window, reference: Reference

@@ -32,9 +32,7 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float64]
     Fault = Callable[[Matrix, Vector, Vector], tuple[Matrix, Vector]]
 
-FIRST = datetime(2026, 5, 7, tzinfo=UTC)
-"""A Thursday, as 1 January 1970: windows of a week begin on it."""
-
+FIRST = datetime(2026, 5, 4, tzinfo=UTC)
 WEEK = timedelta(days=7)
 WEEKLY = MonitorConfig(window_minutes=7 * 24 * 60, windows=30)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from housing_ml.data.contract import Matrix
+    from housing_ml.monitoring.analysis import MonitorReport
     from tests.housing_ml.conftest import CaliforniaModel
     from tests.housing_ml.monitored_service import Vector
 
@@ -54,6 +55,11 @@ def mixed_up(raw: Matrix, actual: Vector, price: Vector) -> tuple[Matrix, Vector
     return raw, actual
 
 
+def after(service: MonitoredService, week: int) -> MonitorReport:
+    """What the monitor says once the window of that week, which ends on a Thursday, is over."""
+    return service.monitor(week + 1, WEEKLY)
+
+
 def _order(pair: list[int]) -> list[int]:
     order = list(range(len(COLUMNS)))
     order[pair[0]], order[pair[1]] = pair[1], pair[0]
@@ -74,7 +80,7 @@ def test_traffic_by_population_is_other_than_training_every_week_and_no_alarm(
     weights = rows.raw[:, _POPULATION] / rows.raw[:, _POPULATION].sum()
     for week in range(8):
         service.week(week, rows, weights=weights)
-        report = service.monitor(week, WEEKLY)
+        report = after(service, week)
         assert not report.alarms
         assert not report.retraining.retrain
 
@@ -88,7 +94,7 @@ def test_a_swapped_pair_of_columns_that_no_column_shows_is_an_alarm_in_its_secon
     found = []
     for week in range(QUIET + 2):
         service.week(week, california.all_rows, fault=swapped if week >= QUIET else None)
-        found.append(service.monitor(week, WEEKLY))
+        found.append(after(service, week))
 
     assert [bool(report.alarms) for report in found] == [False] * (QUIET + 1) + [True]
     names = {alarm.name for alarm in found[-1].alarms}
@@ -102,7 +108,7 @@ def test_a_fault_is_an_alarm_in_its_second_week_and_does_not_become_the_past(
     found = []
     for week in range(QUIET + 5):
         service.week(week, california.all_rows, fault=zeros if week >= QUIET else None)
-        alarms = service.monitor(week, WEEKLY).alarms
+        alarms = after(service, week).alarms
         found.append("housing_median_age" in {alarm.name for alarm in alarms})
 
     assert found == [False] * (QUIET + 1) + [True] * 4
@@ -113,7 +119,7 @@ def test_a_fault_in_the_first_week_of_all_needs_no_past(
 ) -> None:
     for week in range(2):
         service.week(week, california.all_rows, fault=zeros)
-    report = service.monitor(1, WEEKLY)
+    report = after(service, 1)
 
     assert report.windows[0].earlier == ()
     assert "housing_median_age" in {alarm.name for alarm in report.alarms}
@@ -126,7 +132,7 @@ def test_a_fault_in_the_third_week_of_traffic_by_population_is_an_alarm_in_the_f
     weights = rows.raw[:, _POPULATION] / rows.raw[:, _POPULATION].sum()
     for week in range(4):
         service.week(week, rows, weights=weights, fault=richer if week >= 2 else None)
-        report = service.monitor(week, WEEKLY)
+        report = after(service, week)
         assert bool(report.alarms) == (week == 3)
 
     assert "median_income" in {alarm.name for alarm in report.alarms}
@@ -137,7 +143,7 @@ def test_values_that_are_mixed_up_among_the_rows_are_an_alarm_though_no_column_m
 ) -> None:
     for week in range(4):
         service.week(week, california.all_rows, fault=mixed_up if week >= 2 else None)
-        report = service.monitor(week, WEEKLY)
+        report = after(service, week)
         assert bool(report.alarms) == (week == 3)
 
     assert not {alarm.name for alarm in report.alarms} & set(COLUMNS)
