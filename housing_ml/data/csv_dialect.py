@@ -13,6 +13,8 @@ from housing_ml.data.lookalikes import name_key
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+csv.field_size_limit(2**31 - 1)  # rows have a limit of their own, and outlines of places are long
+
 DELIMITERS = (b",", b";", b"\t", b"|")
 
 _KEYS = {name_key(name) for name in (*COLUMNS, TARGET)}

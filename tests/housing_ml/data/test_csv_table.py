@@ -69,6 +69,14 @@ def test_a_quote_that_is_not_closed_costs_one_line() -> None:
     assert sum(len(chunk.raw) for chunk in chunks) == 22
 
 
+def test_a_field_of_any_length_is_text() -> None:
+    outline = "-122.2 37.8," * 20_000
+
+    (chunk,) = read(f'id,"the "outline"\n1,"{outline}"\n'.encode(), 2**20)
+
+    assert chunk.texts.column(1).to_pylist() == [outline]
+
+
 def test_prices_with_decimal_commas_are_quoted_where_commas_separate_the_columns() -> None:
     reader = CsvReader(io.BytesIO(b'longitude,id\n"-122,23",1\n').read)
 
