@@ -63,21 +63,18 @@ def may_repeat_keys(body: bytes, instances: Sequence[BlockGroup]) -> bool:
     """Tell whether a body that msgspec accepted may give a key twice; msgspec takes the last.
 
     Only names and categories stand in quotes, and neither holds a quote or a brace, so each block
-    group has 18 quotes, and 2 more where it names `total_bedrooms`. False is certain; True is not,
-    since a name may be written with escapes.
+    group has 18 quotes, and 2 more where it names `total_bedrooms`: only those that lack it are
+    looked at one by one. False is certain; True is not, since a name may be written with escapes.
     """
-    complete = all(place.total_bedrooms is not None for place in instances)
-    if complete and body.count(b'"') == 2 + 20 * len(instances):
-        return False
-    first, *others = body.split(b"}")
-    return not _names_each_once(first, 20) or not all(
-        _names_each_once(part, 18) for part in others if b'"' in part
-    )
-
-
-def _names_each_once(text: bytes, quotes: int) -> bool:
-    optional = text.count(_OPTIONAL)
-    return optional <= 1 and text.count(b'"') == quotes + 2 * optional
+    expected = 2 + 20 * len(instances)
+    lacking = [at for at, place in enumerate(instances) if place.total_bedrooms is None]
+    parts = body.split(b"}") if lacking else []
+    for at in lacking:
+        quotes = parts[at].count(b'"') - (0 if at else 2)
+        if quotes != 18 + 2 * min(1, parts[at].count(_OPTIONAL)):
+            return True
+        expected -= 20 - quotes
+    return body.count(b'"') != expected
 
 
 def _request_errors(document: Any, max_instances: int) -> Iterator[FieldError]:
