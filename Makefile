@@ -57,7 +57,7 @@ worker: install ## A worker of this machine for the configured Prefect server
 	@$(BIN)/python -m deployments.worker
 
 bench: install ## Measure the service beside its rivals, and the other benchmarks
-	@for file in accuracy serving probations rows scoring monitoring gate orchestration sweep; do $(BIN)/python benchmarks/$$file.py || exit 1; done
+	@for file in accuracy serving peers probations rows scoring monitoring gate orchestration sweep; do $(BIN)/python -m benchmarks.$$file || exit 1; done
 
 lint: install ## Format, lint, types, layers
 	@$(BIN)/ruff format --check .

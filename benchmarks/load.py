@@ -69,7 +69,7 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.buffer = self.buffer + data if self.buffer else data
         head = self.buffer.find(b"\r\n\r\n")
-        if head < 0 or len(self.buffer) < head + 4 + _content_length(self.buffer[:head]):
+        if head < 0 or len(self.buffer) < head + 4 + content_length(self.buffer[:head]):
             return
         now = time.perf_counter()
         self.result.latencies.append(now - self.sent)
@@ -91,7 +91,8 @@ class _Connection(asyncio.Protocol):
         self.transport.write(self.request)
 
 
-def _content_length(head: bytes) -> int:
+def content_length(head: bytes) -> int:
+    """Return how many bytes follow a head that says so."""
     name = b"content-length:"
     start = head.lower().index(name) + len(name)
     end = head.find(b"\r\n", start)
