@@ -67,7 +67,9 @@ def measure_parts(bundle: Bundle, rows: Matrix, body: bytes, folder: Path) -> di
 
     def respond() -> PredictionResponse:
         interval = PredictionInterval(lower, upper, 0.9)
-        return PredictionResponse([PredictedPrice("id", price, interval, [])], "1", "champion")
+        return PredictionResponse(
+            [PredictedPrice("id", price, interval, [], at_least=False)], "1", "champion"
+        )
 
     def count() -> None:
         metrics.predicted("1", "champion", prediction.price)

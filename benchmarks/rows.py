@@ -102,7 +102,7 @@ def request_parts(bundle: Bundle, table: pa.Table) -> dict[str, float]:
 
     def respond() -> PredictionResponse:
         priced = [
-            PredictedPrice("id", price, PredictionInterval(lower, upper, 0.9), [])
+            PredictedPrice("id", price, PredictionInterval(lower, upper, 0.9), [], at_least=False)
             for price, lower, upper in zip(*prediction, strict=True)
         ]
         return PredictionResponse(priced, "1", "champion")

@@ -52,6 +52,13 @@ class PredictedPrice(msgspec.Struct, frozen=True):
         list[str],
         Meta(description="Inputs beyond what training saw, alone or together: less certain."),
     ]
+    at_least: Annotated[
+        bool,
+        Meta(
+            description="Read the price as this or more: the interval reaches the highest price "
+            "of the training data, which stands for all above it."
+        ),
+    ]
 
 
 class PredictionResponse(msgspec.Struct, frozen=True):

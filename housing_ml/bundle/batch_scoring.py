@@ -4,7 +4,7 @@ A source is a file or a folder of files. The target is a folder: each part of it
 one chunk, in their order and with all their columns, and the price and its interval beside them.
 
     target/_job.json                   what was asked; a resumed run must ask the same
-    target/<file>-00000.parquet        rows with predicted_price, lower and upper in dollars
+    target/<file>-00000.parquet        rows with predicted_price, lower, upper in dollars; at_least
     target/_errors/<file>-00000.parquet.csv   what is wrong: row, column, value, rule, line
 
 A row that breaks the contract keeps its place in the part and has no price; a line of a CSV file
@@ -30,7 +30,7 @@ from pyarrow.fs import FileType
 
 from housing_ml.bundle.overlap import overlapping
 from housing_ml.bundle.table_chunks import RESULTS_MARK, listing, locate, read, read_chunks, write
-from housing_ml.bundle.table_output import PRICES
+from housing_ml.bundle.table_output import RESULTS
 from housing_ml.data.checks import check
 from housing_ml.data.columns import known_names
 from housing_ml.data.contract import CATEGORY, COLUMNS, ContractError, require_columns, to_matrix
@@ -232,7 +232,8 @@ def _score_chunk(part: _Part, chunk: Chunk, bundle: Bundle) -> ScoreReport:
     if breaches or chunk.faults:
         write(part.system, part.errors, _errors_csv(breaches, chunk))
     columns = [_dollars(values, kept) for values in prediction]
-    write(part.system, part.path, chunk.encode(PRICES, columns))
+    columns.append(_flags(bundle.is_open(prediction), kept))
+    write(part.system, part.path, chunk.encode(RESULTS, columns))
     aside = len(chunk.faults)
     return ScoreReport("", rows=len(kept) + aside, rejected=int((~kept).sum()) + aside, parts=1)
 
@@ -298,6 +299,13 @@ def _dollars(values: NDArray[np.float64], kept: NDArray[np.bool_]) -> pa.Array:
     return pa.array(column, mask=~kept)
 
 
+def _flags(values: NDArray[np.bool_], kept: NDArray[np.bool_]) -> pa.Array:
+    """Return whether each price is "this or more", (rows,), null where a row was not kept."""
+    column = np.zeros(len(kept), dtype=np.bool_)
+    column[kept] = values
+    return pa.array(column, mask=~kept)
+
+
 def _errors_csv(breaches: list[Breach], chunk: Chunk) -> bytes:
     """Return what is wrong, by row: its number, the column, the value, the rule, the line."""
     lines = chunk.lines
@@ -327,7 +335,7 @@ def _chunks(file: str) -> Iterator[Chunk]:
         ContractError: when a column would be there twice in the results.
     """
     for chunk in read_chunks(file):
-        taken = [name for name in chunk.names if name in PRICES]
+        taken = [name for name in chunk.names if name in RESULTS]
         if taken:
             raise ContractError(f"column {taken[0]} is there twice, or is a result's: rename it")
         yield chunk

@@ -11,6 +11,7 @@ code repeats each golden row, and `other_code` says so. Who wants the same code 
     bundle = load_bundle("models/champion")
     bundle.predict(frame)            # dollars, float64 (rows,)
     bundle.predict_interval(frame)   # dollars, float64 (rows, 2)
+    bundle.at_least(frame)           # whether that or more, bool (rows,)
 """
 
 from __future__ import annotations
@@ -147,6 +148,8 @@ class Bundle:
     def predict(self, data: RawData, *, validate: bool = True) -> Vector:
         """Return prices in dollars, float64 (rows,), within the price range of the training rows.
 
+        `at_least` says which of them are to be read as "this or more".
+
         Args:
             data: raw rows as a DataFrame, a list of dicts, a dict of columns or a matrix.
             validate: refuse values that break the contract, as the API does; without it they are
@@ -161,6 +164,19 @@ class Bundle:
         """Return lower and upper bounds in dollars, float64 (rows, 2); as `predict` does."""
         prediction = self.predict_matrix(raw_rows(data, validate=validate))
         return np.column_stack((prediction.lower, prediction.upper))
+
+    def at_least(self, data: RawData, *, validate: bool = True) -> NDArray[np.bool_]:
+        """Return which prices are to be read as "this or more", (rows,); as `predict` does.
+
+        They are those whose interval reaches the highest price of the training rows: in the census
+        500,001 dollars stand for all above, so that nothing beyond them could be learnt.
+        """
+        return self.is_open(self.predict_matrix(raw_rows(data, validate=validate)))
+
+    def is_open(self, prediction: Prediction) -> NDArray[np.bool_]:
+        """Return for each price whether its interval reaches the end of the known prices."""
+        found: NDArray[np.bool_] = prediction.upper >= self.manifest.price_range.maximum
+        return found
 
     def predict_matrix(self, raw: Matrix) -> Prediction:
         """Return prices and intervals of raw rows: the way that requests take.

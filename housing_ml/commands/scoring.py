@@ -36,9 +36,14 @@ def predict(file: Path, *, out: Path | None = None, as_json: Json = False) -> in
         warn(f"{file}: read with {table.dialect}")
     prediction = _predict(bundle, table)
     if as_json:
-        print(priced_frame(table, prediction).to_json(orient="records", indent=2))
+        print(
+            priced_frame(table, prediction, bundle.is_open(prediction)).to_json(
+                orient="records", indent=2
+            )
+        )
         return 0
-    content = priced_bytes(table, prediction, out.suffix.lower() if out else ".csv")
+    ending = out.suffix.lower() if out else ".csv"
+    content = priced_bytes(table, prediction, bundle.is_open(prediction), ending)
     try:
         if out is None:
             sys.stdout.buffer.write(content)

@@ -340,4 +340,5 @@ def _answer() -> MlflowSchema:
     from mlflow.types.schema import Array, ColSpec, DataType, Schema
 
     numbers = [ColSpec(DataType.double, name) for name in ("price", "lower", "upper")]
-    return Schema([*numbers, ColSpec(Array(DataType.string), "warnings")])
+    at_least = ColSpec(DataType.boolean, "at_least")
+    return Schema([*numbers, at_least, ColSpec(Array(DataType.string), "warnings")])

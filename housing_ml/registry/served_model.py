@@ -35,7 +35,7 @@ class PricedRows(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, object] | None = None,  # noqa: ARG002 - the same
     ) -> pd.DataFrame:
-        """Return price, lower and upper bound in dollars and warnings of each row.
+        """Return price, lower and upper bound in dollars, at_least and warnings of each row.
 
         Raises:
             MlflowException: when a column is missing, or a value breaks its rule; a server answers
@@ -45,8 +45,9 @@ class PricedRows(PythonModel):
             raw = raw_rows(model_input)
         except ContractError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from error
-        prediction = self.bundle.predict_matrix(raw)._asdict()
-        return pd.DataFrame({**prediction, "warnings": self.bundle.warnings_for(raw)})
+        found = self.bundle.predict_matrix(raw)
+        said = {"at_least": self.bundle.is_open(found), "warnings": self.bundle.warnings_for(raw)}
+        return pd.DataFrame({**found._asdict(), **said})
 
 
 set_model(PricedRows())

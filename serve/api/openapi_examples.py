@@ -49,7 +49,7 @@ _INTERVAL = schemas.PredictionInterval(373_623.05, 500_001.0, 0.9)
 _EXAMPLES: tuple[msgspec.Struct, ...] = (
     schemas.PredictionRequest([_PLACE]),
     schemas.PredictionResponse(
-        [schemas.PredictedPrice(_ID, _PRICE, _INTERVAL, [])], _VERSION, _CHANNEL
+        [schemas.PredictedPrice(_ID, _PRICE, _INTERVAL, [], at_least=True)], _VERSION, _CHANNEL
     ),
     schemas.ExplanationRequest([_PLACE]),
     schemas.ExplanationResponse(

@@ -33,9 +33,13 @@ class Priced(NamedTuple):
         """Return the prices as the API answers them, each with its id."""
         level = self.model.bundle.manifest.interval.level
         return [
-            PredictedPrice(name, price, PredictionInterval(lower, upper, level), warnings)
-            for name, price, lower, upper, warnings in zip(
-                ids, *(column.tolist() for column in self.prediction), self.warnings, strict=True
+            PredictedPrice(name, price, PredictionInterval(lower, upper, level), warnings, is_open)
+            for name, price, lower, upper, warnings, is_open in zip(
+                ids,
+                *(column.tolist() for column in self.prediction),
+                self.warnings,
+                self.model.bundle.is_open(self.prediction).tolist(),
+                strict=True,
             )
         ]
 

@@ -42,8 +42,8 @@ export async function show(place, container) {
   const { lower, upper, level } = found.prediction_interval;
   const warnings = found.warnings.map((warning) => element("li", { className: "wrong" }, warning));
   container.replaceChildren(
-    element("p", { className: "money" }, dollars.format(found.predicted_price)),
-    element("p", {}, `${dollars.format(lower)} to ${dollars.format(upper)} for ${Math.round(100 * level)} of 100 such places`),
+    element("p", { className: "money" }, dollars.format(found.predicted_price) + (found.at_least ? " or more" : "")),
+    element("p", {}, `${dollars.format(lower)} to ${dollars.format(upper)}${found.at_least ? " or more" : ""} for ${Math.round(100 * level)} of 100 such places`),
     ...(warnings.length ? [element("p", {}, "Beyond what training saw:"), element("ul", {}, ...warnings)] : []),
     bars(why.explanations[0]),
     alike(why.explanations[0].comparables),

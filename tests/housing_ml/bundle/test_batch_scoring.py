@@ -12,9 +12,10 @@ import pytest
 
 from housing_ml import progress
 from housing_ml.bundle import table_chunks
-from housing_ml.bundle.batch_scoring import PRICES, ScoreError, left_out, score
+from housing_ml.bundle.batch_scoring import ScoreError, left_out, score
 from housing_ml.bundle.manifest import Provenance
 from housing_ml.bundle.table_chunks import read_chunks
+from housing_ml.bundle.table_output import PRICES
 from housing_ml.config.choices import FeatureParameters
 from housing_ml.config.modelling import TrainingConfig
 from housing_ml.data.contract import COLUMNS, TARGET, ContractError, to_matrix
@@ -73,6 +74,8 @@ def test_every_row_keeps_its_place_and_columns_and_gets_the_bundles_price(
     pd.testing.assert_frame_equal(found[list(rows)], rows, check_dtype=False)
     expected = bundle.predict_matrix(to_matrix(rows))
     np.testing.assert_array_equal(found[list(PRICES)], np.column_stack(expected).round(2))
+    assert found["at_least"].tolist() == bundle.at_least(rows[[*COLUMNS]]).tolist()
+    assert 0 < found["at_least"].sum() < 500
 
 
 @pytest.mark.usefixtures("small_chunks")

@@ -87,5 +87,5 @@ def test_it_answers_where_every_package_but_its_requirements_is_hidden(
 
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
-    assert [set(row) for row in answer] == [{"price", "lower", "upper", "warnings"}] * 3
+    assert [set(row) for row in answer] == [{"price", "lower", "upper", "at_least", "warnings"}] * 3
     assert [row["price"] for row in answer] == pytest.approx(bundle.predict(asked).tolist())

@@ -67,6 +67,18 @@ def test_inputs_beyond_the_training_data_are_named_and_the_price_stays_in_its_ra
     assert limits.minimum <= found["predicted_price"] <= limits.maximum
 
 
+def test_a_price_whose_interval_reaches_the_end_of_the_known_prices_is_at_least_that(
+    service: Service, models: Models, instances: list[dict[str, Any]]
+) -> None:
+    answered = service.predict(instances[:1000]).json()["predictions"]
+    limit = models.first.bundle.manifest.price_range.maximum
+    told = [found["at_least"] for found in answered]
+
+    assert told == [upper >= limit for _, _, upper in prices(answered)]
+    assert True in told
+    assert False in told
+
+
 def test_contributions_and_the_base_price_sum_to_the_prediction(
     service: Service, instances: list[dict[str, Any]]
 ) -> None:
