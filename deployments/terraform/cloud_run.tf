@@ -16,38 +16,18 @@ resource "google_cloud_run_v2_service" "housing" {
     max_instance_request_concurrency = 80
     containers {
       image = "${local.registry}/serve:${var.tag}"
-      env {
-        name  = "HOUSING_SERVE_ENVIRONMENT"
-        value = "production"
-      }
-      env {
-        name  = "HOUSING_SERVE_RELEASES"
-        value = "gs://${google_storage_bucket.platform.name}/releases"
-      }
-      env {
-        name = "HOUSING_SERVE_API_KEYS"
-        value_source {
-          secret_key_ref {
-            secret  = google_secret_manager_secret.api_keys.secret_id
-            version = "latest"
-          }
-        }
-      }
       dynamic "env" {
-        for_each = length(var.public_keys) > 0 ? { HOUSING_SERVE_PUBLIC_KEYS = join(",", var.public_keys) } : {}
+        for_each = local.environment.service
         content {
           name  = env.key
-          value = env.value
-        }
-      }
-      dynamic "env" {
-        for_each = local.service_secrets
-        content {
-          name = env.value.variable
-          value_source {
-            secret_key_ref {
-              secret  = google_secret_manager_secret.optional[env.key].secret_id
-              version = "latest"
+          value = env.value.value
+          dynamic "value_source" {
+            for_each = env.value.secret[*]
+            content {
+              secret_key_ref {
+                secret  = value_source.value
+                version = "latest"
+              }
             }
           }
         }
@@ -119,25 +99,17 @@ resource "google_cloud_run_v2_job" "job" {
         command = ["housing"]
         args    = [each.key, each.value.option]
         dynamic "env" {
-          for_each = {
-            HOUSING_BUCKET              = "gs://${google_storage_bucket.platform.name}"
-            HOUSING_DATA_URL            = var.data_url
-            HOUSING_MLFLOW_TRACKING_URI = var.mlflow_tracking_uri
-            MLFLOW_TRACKING_USERNAME    = var.mlflow_username
-          }
+          for_each = local.environment.retrain
           content {
             name  = env.key
-            value = env.value
-          }
-        }
-        dynamic "env" {
-          for_each = local.job_secrets
-          content {
-            name = env.value.variable
-            value_source {
-              secret_key_ref {
-                secret  = google_secret_manager_secret.optional[env.key].secret_id
-                version = "latest"
+            value = env.value.value
+            dynamic "value_source" {
+              for_each = env.value.secret[*]
+              content {
+                secret_key_ref {
+                  secret  = value_source.value
+                  version = "latest"
+                }
               }
             }
           }

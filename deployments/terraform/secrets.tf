@@ -19,9 +19,7 @@ locals {
     mlflow-token     = { part = "retrain", variable = "MLFLOW_TRACKING_TOKEN" }
     notification-url = { part = "retrain", variable = "HOUSING_NOTIFICATION_URL" }
   }
-  secrets         = { for name in var.secrets : name => local.offered[name] }
-  service_secrets = { for name, secret in local.secrets : name => secret if secret.part == "service" }
-  job_secrets     = { for name, secret in local.secrets : name => secret if secret.part == "retrain" }
+  secrets = { for name in var.secrets : name => local.offered[name] }
 }
 
 resource "google_secret_manager_secret" "optional" {
