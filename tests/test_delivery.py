@@ -103,7 +103,21 @@ def test_every_service_is_checked_and_waits_for_what_it_needs() -> None:
             assert port.startswith("127.0.0.1:"), name
     assert set(services) >= {
         *("postgres", "mlflow", "prefect", "worker", "gcs", "service", "prometheus", "grafana"),
+        "alertmanager",
     }
+
+
+def test_containers_keep_data_and_releases_in_the_emulated_bucket_and_tell_who_is_set() -> None:
+    services = COMPOSE["services"]
+
+    for name in ("deploy", "worker"):
+        environment = services[name]["environment"]
+        assert environment["HOUSING_STORAGE_BLOCK"] == "gcs-bucket/housing"
+        assert "HOUSING_NOTIFICATION_URL" in environment
+    assert services["service"]["environment"]["HOUSING_SERVE_RELEASES"] == "gs://housing/releases"
+    asked = yaml.safe_load((ROOT / "deployments" / "prometheus" / "prometheus.yml").read_text())
+    (told,) = asked["alerting"]["alertmanagers"]
+    assert told["static_configs"] == [{"targets": ["alertmanager:9093"]}]
 
 
 def test_the_projects_own_containers_have_no_rights_and_a_read_only_root() -> None:

@@ -52,6 +52,7 @@ def test_settings_exist(document: Path) -> None:
     known = {f"HOUSING_{name.upper()}" for name in Settings.model_fields} | {
         "HOUSING_API_KEY",
         "HOUSING_IDENTITY_TOKEN",
+        "HOUSING_PROMETHEUS_URL",
     }
     known |= {f"HOUSING_CLOUD_{name.upper()}" for name in CloudSettings.model_fields}
     asked = set(re.findall(r"\bHOUSING_(?!SERVE_)[A-Z_]+", document.read_text()))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
+from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.filesystems import LocalFileSystem
@@ -26,6 +28,16 @@ NOTIFICATION = "housing-notification"
 
 class BlockError(HousingError):
     """A block that the settings do not describe fully; the message names the setting."""
+
+
+class EmulatorCredentials(GcpCredentials):  # type: ignore[misc]  # has no types
+    """Nobody in particular, for an emulator of Google Cloud Storage that asks for no token."""
+
+    _block_type_name = "Emulator of GCP"
+
+    def get_credentials_from_service_account(self) -> AnonymousCredentials:
+        """Return credentials that add nothing to a request."""
+        return AnonymousCredentials()
 
 
 def register_blocks(settings: Settings) -> dict[str, Block]:
@@ -69,10 +81,13 @@ def bucket_block(address: str, key_file: Path | None) -> Any:
 
 
 def _credentials(file: Path | None) -> Any:
-    """Return the key's credentials, or the machine's own: workload identity.
+    """Return the key's credentials, or the machine's own: workload identity; none of an emulator.
 
     The block holds the key itself, which Prefect encrypts, and not where it is on this machine.
     """
+    named = file or os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    if os.environ.get("STORAGE_EMULATOR_HOST") and not named:
+        return EmulatorCredentials(project="housing")
     try:
         key: Any = json.loads(file.read_bytes()) if file else None
         return GcpCredentials(service_account_info=key)
