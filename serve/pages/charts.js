@@ -1,5 +1,6 @@
 /** Lines over time with their bands, drawn by uPlot; each says in words what it shows. */
 
+import { element } from "./api.js";
 import { quiet } from "./tables.js";
 
 const charts = new Map();
@@ -37,16 +38,20 @@ export function draw(container, times, lines, unit) {
     bands.push({ series: [series.length - 2, series.length - 1], fill: stroke.replace("rgb(", "rgba(").replace(")", ", 0.18)") });
   }
   const ink = colour("--text", container), line = colour("--line", container);
-  const height = Math.max(120, container.parentElement.clientHeight - 42);
+  const last = (values) => values.findLast((value) => value !== null && value !== undefined);
+  const words = lines.map(({ name, values }) => `${name} ${last(values) === undefined ? "none" : `${Number(last(values).toPrecision(3))} ${unit}`}`);
+  const names = words.map((said, at) => {
+    const made = element("span", {}, said);
+    made.style.color = `var(${lines[at].tone})`;
+    return made;
+  });
+  container.append(element("p", { className: "lines", ariaHidden: "true" }, ...names));
+  const height = Math.max(100, container.parentElement.clientHeight - 62);
   const options = {
     width: container.clientWidth, height, series, bands, legend: { show: false }, cursor: { show: false },
-    axes: [{ ...axis(ink, line), size: 42 }, axis(ink, line)], scales: { x: { range: (_, low, high) => [Math.min(low, high - 3600), high] }, y: { range: (_, low, high) => [Math.min(0, low), (high || 1) * 1.1] } },
+    axes: [{ ...axis(ink, line), size: 42 }, axis(ink, line)], scales: { x: { range: () => [Math.min(times[0], times.at(-1) - 3600), times.at(-1)] }, y: { range: (_, low, high) => [Math.min(0, low), (high || 1) * 1.1] } },
   };
   charts.set(container, new window.uPlot(options, data, container));
-  const words = lines.map(({ name, values }) => {
-    const last = values.findLast((value) => value !== null);
-    return `${name} ${last === undefined ? "none" : `${Number(last.toPrecision(3))} ${unit}`}`;
-  });
   container.setAttribute("role", "img");
   container.setAttribute("aria-label", `The last: ${words.join(", ")}`);
   container.title = words.join(", ");

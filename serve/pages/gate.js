@@ -15,7 +15,7 @@ function row({ code, title, verdict, value, limit, reason }) {
   }
   return [
     element("dt", { title: reason }, `${code} ${title}`), element("dd", { title: reason }, track),
-    element("dd", { className: wrong ? "wrong" : "" }, WORDS[verdict] ?? verdict),
+    element("dd", { className: wrong ? "wrong" : "", title: reason }, WORDS[verdict] ?? verdict, element("span", { className: "unseen" }, `: ${reason}`)),
   ];
 }
 

@@ -33,6 +33,8 @@ const small = L.layerGroup();
 let cross = null;
 let layer = "price";
 let moved = () => {};
+let compared = [];
+let onScreen = null;
 
 function mark(className, latitude, longitude, ...children) {
   const icon = L.divIcon({ className, html: element("span", {}, ...children), iconSize: [0, 0] });
@@ -107,6 +109,14 @@ function press(event, choose) {
   return move(lng, lat);
 }
 
+/** On paper the map is smaller: it shows what it showed, and is as it was afterwards. */
+function print({ matches: isPaper }) {
+  if (isPaper) onScreen = { bounds: map.getBounds(), centre: map.getCenter(), zoom: map.getZoom() };
+  map.invalidateSize({ animate: false });
+  if (isPaper) map.fitBounds(onScreen.bounds, { animate: false });
+  else if (onScreen) map.setView(onScreen.centre, onScreen.zoom, { animate: false });
+}
+
 /** Show no rows of a person's file yet. */
 export function clearFile() {
   file.length = 0;
@@ -116,6 +126,7 @@ export function clearFile() {
 /** Show more rows of the file, in the layer of it. */
 export function addFile(columns) {
   const more = ofFile(columns), isFirst = !file.length;
+  document.getElementById("choose-file").hidden = false;
   file.push(...more);
   if (layer === "file") {
     shown.add(more);
@@ -131,7 +142,7 @@ function offer(change) {
       draw();
       change();
     });
-    return element("label", {}, input, ` ${title}`);
+    return element("label", { id: `choose-${name}`, hidden: name === "file" }, input, ` ${title}`);
   });
   document.getElementById("layers").append(...choices);
 }
@@ -150,6 +161,7 @@ export function listen(households, chosen, changed) {
   map.on("zoomend", () => {
     if (map.getZoom() >= LARGE) small.addTo(map);
     else small.remove();
+    compare();
   });
   offer(changed);
   moved = changed;
@@ -160,8 +172,9 @@ export function show({ longitude, latitude }) {
   if (Number.isFinite(longitude) && Number.isFinite(latitude)) move(longitude, latitude);
 }
 
-/** Show the block groups that a price leans on, with their prices. */
-export function compare(comparables) {
+/** Show the block groups that a price leans on, with their prices where they do not cover each other. */
+export function compare(comparables = compared) {
+  compared = comparables;
   alike.clearLayers();
   for (const { longitude, latitude, price } of comparables) {
     L.circleMarker([latitude, longitude], { radius: 7, weight: 3, fill: false, color: getComputedStyle(container).color })
@@ -177,7 +190,7 @@ export function state() {
 
 /** Show what the address said, or all of California. */
 export function open({ layer: wanted, zoom, centre }) {
-  if (wanted in LAYERS) layer = wanted;
+  if (wanted in LAYERS && wanted !== "file") layer = wanted;
   const [latitude, longitude] = (centre ?? "").split(",").map(Number);
   if (Number.isFinite(latitude) && Number.isFinite(longitude)) map.setView([latitude, longitude], Number(zoom) || 6);
   else map.fitBounds(STATE, { animate: false });
@@ -197,5 +210,6 @@ export async function load() {
   L.geoJSON(counties, { interactive: false, pane, renderer: L.svg({ pane }), style: { className: "county", weight: 1 } }).addTo(map);
   await places();
   await draw();
-  map.on("moveend", () => moved());
+  map.on("moveend", () => matchMedia("print").matches || moved());
+  matchMedia("print").addEventListener("change", print);
 }

@@ -55,8 +55,9 @@ export function multiples(report) {
   const rows = names.map((name) => {
     const values = windows.map(({ columns }) => columns.find((column) => column.name === name)?.psi ?? 0);
     const last = windows.at(-1).columns.find((column) => column.name === name);
-    return element("div", { title: last.reasons.join("; ") || "steady" }, element("dt", {}, name),
-      element("dd", { className: moved.has(name) ? "wrong" : "" }, last.psi.toFixed(2)),
+    const meaning = `Population stability index of ${name} in the last window: ${last.reasons.join("; ") || "steady"}. It has no unit; above ${MOVED} the feature has moved.`;
+    return element("div", { title: meaning }, element("dt", {}, name),
+      element("dd", { className: moved.has(name) ? "wrong" : "" }, last.psi.toFixed(2), element("span", { className: "unseen" }, ` ${meaning}`)),
       charts.small(values, MOVED, Math.max(0.4, ...values)));
   });
   return element("dl", { className: "multiples" }, ...rows);

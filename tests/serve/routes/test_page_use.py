@@ -236,6 +236,18 @@ def test_a_link_opens_the_same_form_price_and_map(visit: Callable[..., Page]) ->
     assert parts[0] == parts[1]
 
 
+def test_on_paper_it_is_one_page_and_the_map_comes_back(visit: Callable[..., Page]) -> None:
+    page = ready(visit())
+    page.get_by_role("button", name="Price it").click()
+    expect(page.locator("#what-if")).to_be_visible()
+    before = parse_qs(urlsplit(page.url).query)["zoom"]
+
+    paper = page.pdf(format="A4")
+
+    assert len(re.findall(rb"/Type\s*/Page[^s]", paper)) == 1
+    assert parse_qs(urlsplit(page.url).query)["zoom"] == before
+
+
 def test_the_slider_tells_what_another_value_would_be_worth(visit: Callable[..., Page]) -> None:
     page = ready(visit())
     page.get_by_role("button", name="Price it").click()
