@@ -59,6 +59,8 @@ def environment(settings: Settings, ports: Ports) -> dict[str, str]:
         **({"PREFECT_API_AUTH_STRING": password} if password else {}),
         "DO_NOT_TRACK": "1",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # evaluation of language models
+        "HOUSING_MLFLOW_PAGE": f"http://127.0.0.1:{ports.mlflow}",
+        "HOUSING_SERVICE_PAGE": f"http://127.0.0.1:{ports.service}",
         "PREFECT_API_URL": api,
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

@@ -19,6 +19,7 @@ from housing_ml.records.world import WorldResult
 from housing_ml.releases.channels import open_releases, read_channels
 from housing_ml.releases.circumstances import champion_of
 from housing_ml.reporting.artifacts import show_summary
+from housing_ml.reporting.lead import lead, operators_page
 from housing_ml.settings import Settings
 from housing_ml.storage.atomic import write_atomically
 from housing_ml.storage.store import open_store
@@ -92,7 +93,9 @@ def sweep(config: RetrainConfig = RetrainConfig()) -> SweepResult:  # noqa: B008
     found = stages.sweep
     store = open_store(Settings())
     figures = {name: store.get_bytes(ref) for name, ref in drawn.figures.items()}
-    show_summary(str(found))
+    sentence = f"{found}; nothing in service changes."
+    links = {**operators_page(Settings()), "The sweep in Weights & Biases": found.result.url}
+    show_summary(str(found), lead(sentence, next(iter(figures.values()), None), links))
     write_atomically(Settings().reports_path / "sweep.html", sweep_page(found.result, figures))
     return found.result
 

@@ -440,11 +440,14 @@ def report(
     from housing_ml.modelling.sweep.figures import sweep_page
     from housing_ml.reporting.artifacts import show_summary
     from housing_ml.reporting.gate import gate_page
+    from housing_ml.reporting.gate_figure import gate_picture
+    from housing_ml.reporting.lead import lead, operators_page, version_page
     from housing_ml.reporting.retrain import outcome, summary
 
     settings = Settings()
     folder = settings.reports_path / f"version-{registered.version}"
-    text = summary(stages, decision, outcome(registered, decision, mode), str(folder))
+    became = outcome(registered, decision, mode)
+    text = summary(stages, decision, became, str(folder))
     store = open_store(settings)
     figures = {
         name: _at_hand(store, ref, folder / f"{name}.png") for name, ref in drawn.figures.items()
@@ -454,7 +457,13 @@ def report(
     write_atomically(folder / "sweep.html", page)
     write_atomically(folder / "summary.md", text.encode())
     write_atomically(folder / "gate.md", gate_page(decision).encode())
-    show_summary(text)
+    links = {
+        **operators_page(settings),
+        **version_page(settings, registered.name, registered.version),
+        "The sweep in Weights & Biases": stages.sweep.result.url,
+    }
+    why = f"{became.removesuffix('.')}: {'; '.join(decision.reasons)}."
+    show_summary(text, lead(why, gate_picture(decision), links))
     return RetrainResult(
         version=registered.version,
         bundle=registered.bundle_digest,

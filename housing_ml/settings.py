@@ -68,6 +68,14 @@ class Settings(StorageSettings):
     mlflow_tracking_uri: str | None = Field(
         default=None, description="MLflow server. Empty: SQLite in the home folder."
     )
+    mlflow_page: str | None = Field(
+        default=None,
+        description="Address of MLflow's page, for links. Empty: that of its server.",
+    )
+    service_page: str | None = Field(
+        default=None,
+        description="Address of the service, for links to its operators' page. Empty: no links.",
+    )
     optuna_storage: str | None = Field(
         default=None,
         description="Database of the sweeps, such as postgresql://user@host/name, which many "

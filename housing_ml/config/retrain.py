@@ -36,18 +36,18 @@ class RegistryConfig(Config):
 
 
 class RetrainConfig(Config):
-    """Everything that a retrain may be told."""
+    """Everything that a retrain may be told, in groups: what is changed often comes first."""
 
-    data: DataConfig = DataConfig()
-    feedback: FeedbackConfig = FeedbackConfig()
-    split: SplitConfig = SplitConfig()
-    imputation: ImputationConfig = ImputationConfig()
-    features: FeatureConfig = FeatureConfig()
-    selection: SelectionConfig = SelectionConfig()
-    sweep: SweepConfig = SweepConfig()
-    training: TrainingConfig = TrainingConfig()
-    evaluation: EvaluationConfig = EvaluationConfig()
-    gate: GateConfig = GateConfig()
-    release: ReleaseConfig = ReleaseConfig()
-    promotion: PromotionConfig = PromotionConfig()
-    registry: RegistryConfig = RegistryConfig()
+    data: DataConfig = Field(default=DataConfig(), title="Often: data")
+    sweep: SweepConfig = Field(default=SweepConfig(), title="Often: sweep")
+    release: ReleaseConfig = Field(default=ReleaseConfig(), title="Often: release")
+    promotion: PromotionConfig = Field(default=PromotionConfig(), title="Often: promotion")
+    gate: GateConfig = Field(default=GateConfig(), title="Limits: gate")
+    evaluation: EvaluationConfig = Field(default=EvaluationConfig(), title="Limits: evaluation")
+    feedback: FeedbackConfig = Field(default=FeedbackConfig(), title="Rows: feedback")
+    split: SplitConfig = Field(default=SplitConfig(), title="Rows: split")
+    imputation: ImputationConfig = Field(default=ImputationConfig(), title="Model: imputation")
+    features: FeatureConfig = Field(default=FeatureConfig(), title="Model: features")
+    selection: SelectionConfig = Field(default=SelectionConfig(), title="Model: selection")
+    training: TrainingConfig = Field(default=TrainingConfig(), title="Model: training")
+    registry: RegistryConfig = Field(default=RegistryConfig(), title="Record: registry")

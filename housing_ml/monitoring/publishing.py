@@ -11,6 +11,7 @@ from housing_ml.monitoring.evidently_page import evidently_page
 from housing_ml.monitoring.summary import headline, page, summary, tables
 from housing_ml.monitoring.trend import REPORTS
 from housing_ml.reporting.artifacts import show_figures, show_summary, show_tables
+from housing_ml.reporting.lead import lead, operators_page
 from housing_ml.storage.atomic import write_atomically
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ def publish(
     if other:
         write_atomically(folder / "evidently.html", other)
     named = {name.lower().replace(" ", "_"): rows for name, rows in tables(report).items() if rows}
-    show_summary(summary(report))
+    picture = drawn.get("live_error") or drawn.get("drift")
+    wanted = "A retrain" if report.retraining.retrain else "No retrain"
+    sentence = f"{headline(report)} {wanted}: {'; '.join(report.retraining.reasons)}."
+    show_summary(summary(report), lead(sentence, picture, operators_page(settings)))
     show_tables(named)
     show_figures(drawn)
 

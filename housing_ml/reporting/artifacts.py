@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from housing_ml.reporting.markdown import Row
 
 
-def show_summary(summary: str) -> None:
-    """Show what a run did, in Markdown."""
-    create_markdown_artifact(summary, key="summary", description="What the run did")
+def show_summary(summary: str, lead: str = "") -> None:
+    """Show what a run did, in Markdown, after what was decided in a sentence and a picture."""
+    text = f"{lead}\n\n{summary}" if lead else summary
+    create_markdown_artifact(text, key="summary", description="What the run did")
 
 
 def show_tables(tables: Mapping[str, Sequence[Row]]) -> None:
