@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from housing_ml.bundle.model import Prediction
     from housing_ml.config.modelling import EvaluationConfig
+    from housing_ml.records.metrics import Metrics
 
 Vector: TypeAlias = NDArray[np.float64]
 
@@ -29,6 +30,9 @@ PRICE_EDGES = (100_000, 200_000, 300_000, 400_000, 500_000)
 
 INCOME_EDGES = (15_000, 30_000, 45_000, 60_000)
 """Dollars a year: the usual strata of these data."""
+
+_CAPPED = 10
+"""Rows that share the highest price where it is a cap."""
 
 RAW_GROUPS: dict[str, tuple[str, ...]] = {
     "location": ("longitude", "latitude"),
@@ -67,6 +71,7 @@ def evaluate(
     return Evaluation(
         rows=len(known),
         metrics=metrics(known, prediction.price),
+        below_cap=_below_cap(known, prediction.price),
         intervals=bootstrap_intervals(known, prediction.price, bootstrap),
         coverage=_coverage(known, prediction),
         mean_width=float((prediction.upper - prediction.lower).mean()),
@@ -87,6 +92,13 @@ def evaluate(
         ),
         reach=() if kilometres is None else by_distance(kilometres, known, prediction, bootstrap),
     )
+
+
+def _below_cap(actual: Vector, predicted: Vector) -> Metrics | None:
+    below = actual < actual.max()
+    if (~below).sum() < _CAPPED or not below.any():
+        return None
+    return metrics(actual[below], predicted[below])
 
 
 def permutation_importance(

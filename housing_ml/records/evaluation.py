@@ -65,6 +65,11 @@ class Evaluation(BaseModel):
     rows: int = Field(ge=1, description="Rows of the holdout.")
     metrics: Metrics
     intervals: dict[str, Interval] = Field(description="Bootstrap interval of each metric.")
+    below_cap: Metrics | None = Field(
+        default=None,
+        description="Without the rows at the highest price, which stands for all above it; none "
+        "where fewer than ten rows share it.",
+    )
     coverage: float = Field(ge=0, le=1, description="Share of prices inside their interval.")
     mean_width: float = Field(ge=0, description="Mean width of the intervals in dollars.")
     slices: tuple[Slice, ...]
@@ -120,11 +125,18 @@ class EvaluationResult(Record):
                 **found.metrics.model_dump(),
                 **ends,
                 **_equity_figures(found),
+                **_below_cap(found),
                 "coverage": found.coverage,
                 "mean_width": found.mean_width,
                 "skew": self.skew,
             },
         )
+
+
+def _below_cap(found: Evaluation) -> dict[str, float]:
+    """Return the figures without the rows at the cap, by names for MLflow."""
+    known = found.below_cap.model_dump() if found.below_cap else {}
+    return {f"{name}_below_cap": value for name, value in known.items()}
 
 
 def _equity_figures(found: Evaluation) -> dict[str, float]:

@@ -106,6 +106,14 @@ def holdout_rows(evaluation: Evaluation, level: float) -> list[Row]:
         }
         for name, title in METRIC_TITLES.items()
     ]
+    rows += [
+        {
+            "holdout": f"{METRIC_TITLES[name]} without the rows at the cap",
+            "value": amount(name, getattr(evaluation.below_cap, name)),
+            "interval": "",
+        }
+        for name in (METRIC_TITLES if evaluation.below_cap else ())
+    ]
     others = {
         f"coverage of the {level:.0%} interval": f"{evaluation.coverage:.1%}",
         "mean width of it": amount("mae", evaluation.mean_width),

@@ -20,6 +20,7 @@ from housing_ml.records.imputation import ImputationReport, ImputerScore
 from housing_ml.records.selection import CandidateScore, SelectionReport
 from housing_ml.records.sweep import SweepResult, Trial
 from housing_ml.reporting import figures as plots
+from housing_ml.reporting.retrain import holdout_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +61,28 @@ def test_each_metric_lies_in_its_interval(evaluation: Evaluation) -> None:
     for name in METRIC_NAMES:
         low, high = evaluation.intervals[name]
         assert low <= getattr(evaluation.metrics, name) <= high
+
+
+def test_figures_without_the_rows_at_the_cap_are_shown_beside_those_of_all(
+    evaluation: Evaluation, actual: NDArray[np.float64], prediction: Prediction
+) -> None:
+    below = actual < 500_001
+
+    assert 10 <= (~below).sum() < len(actual)
+    found = evaluation.below_cap
+    assert found is not None
+    assert found == metrics(actual[below], prediction.price[below])
+    shown = {row["holdout"]: row["value"] for row in holdout_rows(evaluation, 0.9)}
+    assert shown["wMAPE without the rows at the cap"] == f"{found.wmape:.2%}"
+
+
+def test_a_highest_price_that_few_rows_share_is_no_cap(
+    raw: Matrix, actual: NDArray[np.float64], prediction: Prediction
+) -> None:
+    uncapped = actual + np.arange(len(actual))
+    config = EvaluationConfig(bootstrap_samples=100)
+
+    assert evaluate(raw, uncapped, prediction, config).below_cap is None
 
 
 def test_coverage_is_the_share_of_prices_inside_their_interval(
