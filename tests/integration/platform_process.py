@@ -206,7 +206,7 @@ def run_platform(home: Path, places: dict[str, str]) -> Iterator[Platform]:
             yield Platform(process, home, **pages, told=told)
         finally:
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE_SECONDS)
 
 
 def _wait_until_ready(process: subprocess.Popen[str]) -> None:

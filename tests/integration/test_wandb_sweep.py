@@ -22,6 +22,7 @@ from housing_ml.modelling.sweep.trials import SweepError
 from housing_ml.modelling.sweep.workers import start_process
 from housing_ml.settings import Settings
 from tests.integration.wandb_server import Fault, WandbServer, wandb_server
+from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +48,14 @@ def sync() -> None:
     environment = os.environ | {"WANDB_MODE": "online"}
     command = [sys.executable, "-m", "wandb", "sync", *map(str, folders)]
     home = Settings().home
-    subprocess.run(command, check=True, capture_output=True, env=environment, cwd=home, timeout=120)
+    subprocess.run(
+        command,
+        check=True,
+        capture_output=True,
+        env=environment,
+        cwd=home,
+        timeout=PATIENCE_SECONDS,
+    )
 
 
 class Slow(Objective):

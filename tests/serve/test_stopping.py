@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.waiting import PATIENCE_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -31,7 +33,7 @@ def ask_until_refused(port: int, body: bytes, asking: Event, *, reconnect: bool)
     found: Counter[str] = Counter()
     headers = {"Content-Type": "application/json"} | ({"Connection": "close"} if reconnect else {})
     while True:
-        client = HTTPConnection("127.0.0.1", port, timeout=30)
+        client = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
         try:
             client.connect()
         except ConnectionRefusedError:
@@ -69,7 +71,7 @@ def test_a_stop_under_load_loses_no_request_and_resets_no_connection(
                 for number, asked in enumerate(asking)
             ]
             for asked in asking:
-                assert asked.wait(60)
+                assert asked.wait(PATIENCE_SECONDS)
             if whom == "all":
                 for child in children(service.process.pid):
                     os.kill(child, signal.SIGTERM)

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from housing_ml.bundle.overlap import overlapping
+from tests.waiting import PATIENCE_SECONDS
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
@@ -19,7 +20,7 @@ def test_results_come_in_the_order_of_the_items() -> None:
 
 
 def test_two_items_are_worked_on_together() -> None:
-    together = threading.Barrier(2, timeout=30)
+    together = threading.Barrier(2, timeout=PATIENCE_SECONDS)
 
     assert sorted(overlapping(lambda _: together.wait(), range(4), 2)) == [0, 0, 1, 1]
 

@@ -16,6 +16,7 @@ from prefect import flow, task
 from prefect.locking.protocol import LockManager
 
 from housing_ml.orchestration.locks import FileLocks
+from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +94,7 @@ def test_waiting_ends_with_the_lock_or_with_the_patience() -> None:
     first.acquire_lock(KEY, "first")
     assert not second.wait_for_lock(KEY, timeout=0.1)
     threading.Timer(0.2, first.release_lock, (KEY, "first")).start()
-    assert second.wait_for_lock(KEY, timeout=30)
+    assert second.wait_for_lock(KEY, timeout=PATIENCE_SECONDS)
     assert second.wait_for_lock("never/taken", timeout=0)
 
 
@@ -104,7 +105,7 @@ def test_many_threads_hold_the_lock_one_at_a_time() -> None:
         nonlocal inside, most
         locks = FileLocks()
         for _ in range(20):
-            assert locks.acquire_lock(KEY, str(number), acquire_timeout=60)
+            assert locks.acquire_lock(KEY, str(number), acquire_timeout=PATIENCE_SECONDS)
             inside += 1
             most = max(most, inside)
             time.sleep(0)
@@ -123,7 +124,7 @@ def test_killing_the_holder_frees_the_lock(process: subprocess.Popen[str]) -> No
     locks = FileLocks()
     assert locks.is_locked(KEY)
     process.send_signal(signal.SIGKILL)
-    assert locks.acquire_lock(KEY, "next", acquire_timeout=10)
+    assert locks.acquire_lock(KEY, "next", acquire_timeout=PATIENCE_SECONDS)
 
 
 def test_a_copy_holds_nothing() -> None:
@@ -139,7 +140,7 @@ def test_asynchronous_tasks_wait_without_holding_up_the_loop() -> None:
         first, second = FileLocks(), FileLocks()
         assert await first.aacquire_lock(KEY, "first")
         refused = await second.aacquire_lock(KEY, "second", acquire_timeout=0.1)
-        waiting = asyncio.create_task(second.await_for_lock(KEY, timeout=30))
+        waiting = asyncio.create_task(second.await_for_lock(KEY, timeout=PATIENCE_SECONDS))
         await asyncio.sleep(0.1)
         waited = not waiting.done()
         first.release_lock(KEY, "first")

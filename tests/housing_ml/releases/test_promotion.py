@@ -24,6 +24,7 @@ from housing_ml.releases.sync import in_step, sync
 from housing_ml.settings import Settings
 from housing_ml.storage.errors import ConflictError, ReleaseError
 from housing_ml.storage.versioned import LocalReleases
+from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -220,7 +221,7 @@ def test_a_promotion_that_dies_leaves_a_whole_champion_and_is_completed_by_the_n
 
     process = PROCESSES.Process(target=die_at, args=(settings.home, step, found))
     process.start()
-    process.join(60)
+    process.join(PATIENCE_SECONDS)
 
     assert process.exitcode == -signal.SIGKILL
     left = champion(releases)
@@ -255,7 +256,7 @@ def test_a_promotion_that_dies_between_two_aliases_is_repaired(
         target=die_between_aliases, args=(settings.home, make_version(settings, "2"))
     )
     process.start()
-    process.join(60)
+    process.join(PATIENCE_SECONDS)
 
     assert process.exitcode == -signal.SIGKILL
     assert champion(releases).version == "2"

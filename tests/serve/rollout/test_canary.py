@@ -201,10 +201,16 @@ def test_what_the_canary_fails_the_champion_answers_and_it_counts(
     answers = [ask(service, cheap, key) for key in keys]
 
     assert {answer["channel"] for answer in answers} == {"champion"}
-    failed = service.metric("housing_probation_requests_total", version=fault.__name__)
-    assert failed >= 3
-    until(lambda: seen(home).canary.errors == failed)
-    name = "failed" if fault is raising else "slow"
-    until(lambda: getattr(both(home), name) == failed)
+
+    def failed() -> float:
+        return service.metric("housing_probation_requests_total", version=fault.__name__)
+
+    assert failed() >= 3
+    until(lambda: seen(home).canary.errors == failed())
+    if fault is raising:
+        until(lambda: both(home).failed == failed())
+    else:  # a champion that is late too, on a busy machine, says nothing of the canary
+        until(lambda: both(home).slow >= 3 or not ask(service, cheap, keys[0]))
+        assert both(home).slow <= failed()
     assert "canary_failed" in service.output
     assert service.deep()["dependencies"]["canary"]["state"] == "degraded"
