@@ -20,6 +20,9 @@ STARTED = {"make run", "make serve"}
 ELSEWHERE = {
     r"make (install images sbom push|containers|retrain)$": "needs Docker or a project at Google",
     r"make (lint )?test$": "runs these tests",
+    r"make up$": "goes on until it is stopped: a test of its own starts it",
+    r"housing alerts test$": "needs a receiver and the whole platform: a test of its own has them",
+    r"docker ": "needs Docker",
     r"\.venv/bin/python -m pytest ": "runs tests that run anyway",
     r"(\.venv/bin/)?housing retrain ": "takes minutes: its config is made, and no model",
     r"housing canary watch$": "goes on until requests tell",
