@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
@@ -27,14 +28,16 @@ def show_summary(summary: str, lead: str = "") -> None:
 def show_tables(tables: Mapping[str, Sequence[Row]]) -> None:
     """Show tables by name."""
     for name, rows in tables.items():
-        create_table_artifact([*rows], key=_key(name), description=f"Comparison: {name}")
+        create_table_artifact([*rows], key=artifact_key(name), description=f"Comparison: {name}")
 
 
 def show_figures(figures: Mapping[str, bytes]) -> None:
     """Show PNG figures by name."""
     for name, picture in figures.items():
         url = f"data:image/png;base64,{b64encode(picture).decode()}"
-        create_image_artifact(url, key=f"figure-{_key(name)}", description=name.replace("_", " "))
+        create_image_artifact(
+            url, key=f"figure-{artifact_key(name)}", description=name.replace("_", " ")
+        )
 
 
 def announce_rejection(version: str, reasons: Sequence[str]) -> None:
@@ -56,5 +59,6 @@ def announce_question(version: str, reasons: Sequence[str]) -> None:
     emit_event("housing.model.asks", resource, payload=payload)
 
 
-def _key(name: str) -> str:
-    return name.replace("_", "-")
+def artifact_key(name: str) -> str:
+    """Return a name as Prefect takes it: lower case letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from housing_ml.config.retrain import RetrainConfig
 from housing_ml.records.gate import Check, GateDecision
+from housing_ml.reporting.artifacts import artifact_key
 from housing_ml.reporting.gate_figure import gate_picture
 from housing_ml.reporting.lead import lead, operators_page, version_page
 from housing_ml.settings import Settings
@@ -49,3 +54,9 @@ def test_the_form_of_a_retrain_has_what_is_changed_often_first() -> None:
     assert [title.partition(":")[0] for title in titles] == sorted(
         (title.partition(":")[0] for title in titles), key=groups.index
     )
+
+
+@given(st.text(min_size=1))
+def test_a_table_of_any_title_has_a_key_that_prefect_takes(title: str) -> None:
+    assert re.fullmatch(r"[a-z0-9-]*", artifact_key(title))
+    assert artifact_key(f"Other than in training, {title}").startswith("other-than-in-training")

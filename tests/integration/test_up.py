@@ -22,7 +22,7 @@ import pytest
 from housing_ml.reporting.practice import NOTHING_IS_WRONG
 from tests.flows.test_retrain import SMALL
 from tests.integration.monitoring_loop import LEARNER, Loop, estimates
-from tests.integration.platform_process import ROOT, SECRET
+from tests.integration.platform_process import ROOT, SECRET, free_ports
 from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
@@ -305,10 +305,14 @@ def field(page: Page, label: str) -> Locator:
 
 
 def test_a_port_in_use_is_said_at_once() -> None:
+    (free,) = free_ports(1)
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         done = subprocess.run(
-            [sys.executable, "-m", "deployments.up", f"--mlflow-port={port}"],
+            [
+                *(sys.executable, "-m", "deployments.up"),
+                *(f"--prefect-port={free}", f"--mlflow-port={port}"),
+            ],
             capture_output=True,
             text=True,
             cwd=ROOT,

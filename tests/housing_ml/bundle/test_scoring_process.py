@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SCORE = """
-import json, resource, sys
+import json, sys
 from pathlib import Path
 from housing_ml.bundle import table_chunks
 from housing_ml.bundle.batch_scoring import score
@@ -32,8 +32,8 @@ from housing_ml.bundle.model import load_bundle
 source, target, bundle, chunk_bytes = sys.argv[1:]
 table_chunks.CHUNK_BYTES = int(chunk_bytes)
 report = score(source, target, load_bundle(Path(bundle)))
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps([report.rows, report.rejected, report.resumed, peak]))
+(peak,) = [line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line]
+print(json.dumps([report.rows, report.rejected, report.resumed, int(peak.split()[1]) / 1024]))
 """
 _LINE_BYTES = 1024**3
 

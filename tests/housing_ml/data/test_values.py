@@ -8,7 +8,7 @@ from pathlib import Path
 
 from housing_ml.data.values import MISSING, NUMBER
 
-PAGE = Path(__file__).parents[3] / "serve" / "pages" / "batch.js"
+PAGE = Path(__file__).parents[3] / "serve" / "pages" / "files.js"
 
 
 def test_the_page_reads_cells_as_the_files_are_read() -> None:
