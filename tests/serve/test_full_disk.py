@@ -83,6 +83,7 @@ def test_a_disk_that_is_full_before_the_start_costs_no_answer(
     disk.fill()
     state = disk.path / "state"
     service = start(home.path, workers=workers, state=state, requests_per_second=1e6)
+    until(lambda: service.output.count("model_loaded") == workers)
     for _ in range(20):
         assert service.predict(instances[:1]).status_code == 200
     parts = {"prediction log", "rate limit", "last good bundle"}

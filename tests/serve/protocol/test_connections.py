@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from serve.settings import Settings
+from tests.serve.conftest import Home
 from tests.serve.conftest import Service as RunningService
 from tests.waiting import PATIENCE_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from tests.serve.conftest import Home, Service
+    from tests.serve.conftest import Models, Service
 
 HEAD = b"POST /api/v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 LIVE = b"GET /health/live HTTP/1.1\r\nHost: x\r\n"
@@ -214,12 +216,20 @@ def test_what_is_no_http_is_a_problem_too(service: Service) -> None:
 
 
 @pytest.fixture
-def few_files(home: Home) -> Iterator[Service]:
+def own_home(tmp_path: Path, models: Models) -> Home:
+    """A home that no other test looks at."""
+    found = Home(tmp_path)
+    found.publish(models.first.bundle, "1")
+    return found
+
+
+@pytest.fixture
+def few_files(own_home: Home) -> Iterator[Service]:
     """A service whose process may open 256 files."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
     try:
-        found = RunningService(home.path)
+        found = RunningService(own_home.path)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     with found:
@@ -227,7 +237,7 @@ def few_files(home: Home) -> Iterator[Service]:
 
 
 def test_many_idle_connections_lock_out_neither_others_nor_the_storage(
-    few_files: Service, home: Home, models: Any, instances: list[dict[str, Any]]
+    few_files: Service, own_home: Home, models: Models, instances: list[dict[str, Any]]
 ) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(300):
@@ -239,11 +249,8 @@ def test_many_idle_connections_lock_out_neither_others_nor_the_storage(
             for _ in range(90):
                 stack.enter_context(connect(few_files, f"127.0.0.{number}"))
         assert few_files.predict(instances[:1]).status_code == 200
-        home.publish(models.second.bundle, "2")
-        try:
-            until(lambda: few_files.version() == "2")
-        finally:
-            home.publish(models.first.bundle, "1")
+        own_home.publish(models.second.bundle, "2")
+        until(lambda: few_files.version() == "2")
 
 
 def test_an_idle_connection_is_kept_longer_than_load_balancers_keep_theirs(
