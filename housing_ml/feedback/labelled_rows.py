@@ -16,12 +16,10 @@ from housing_ml.config.feedback import FeedbackConfig
 from housing_ml.data.block_groups import BLOCK_GROUP, block_groups, newest_of_each
 from housing_ml.data.checks import check
 from housing_ml.data.contract import (
-    CATEGORIES,
     CATEGORY,
     COLUMNS,
     FIELDS,
     IDENTITY,
-    NUMERIC,
     TARGET,
 )
 from housing_ml.data.weights import WEIGHT
@@ -30,7 +28,7 @@ from housing_ml.feedback.bounds import capped, is_far
 from housing_ml.feedback.corroboration import REVIEWER, SENDER, TOGETHER
 from housing_ml.feedback.labels import Labels
 from housing_ml.feedback.log_format import OUTPUTS, LogError
-from housing_ml.feedback.prediction_log import Horizon, log_files, read_log
+from housing_ml.feedback.prediction_log import Horizon, columns_of, log_files, read_log
 from housing_ml.feedback.repricing import Field as MoveField
 from housing_ml.feedback.repricing import Pairs, Trend
 from housing_ml.feedback.review import reviewed
@@ -63,7 +61,6 @@ REPORTED = 0.05
 """Moves that count: of a row, and of a level, as logarithms."""
 
 _PLACE = ("longitude", "latitude")
-_DAY_MINUTES = 24 * 60
 _MOST_PENDING = 100_000
 
 
@@ -105,7 +102,7 @@ def read_labelled(
     Raises:
         ReleaseError: when the record of what was reviewed is damaged.
     """
-    horizon = Horizon.until(now, _DAY_MINUTES, days)
+    horizon = Horizon.of_days(now, days)
     compact(storage, horizon.days())
     labels = Labels(capped(batches(storage, horizon.days()), config.per_sender_day))
     files = log_files(storage, horizon.days()) if len(labels) else []
@@ -174,8 +171,7 @@ def _carry(
         )
         rows, late = (kept[CATEGORY] == name).to_numpy(), (new[CATEGORY] == name).to_numpy()
         field = MoveField(pairs)
-        places = kept.loc[rows, [*_PLACE]].to_numpy()
-        carried[rows], weights[rows] = field.at(places), field.weight(places)
+        carried[rows], weights[rows] = field.at(kept.loc[rows, [*_PLACE]].to_numpy())
         fresh[late] = Trend(pairs).until_now(new.loc[late, RECEIVED].to_numpy())
         largest = _largest(carried[rows], field.level)
         if abs(largest) > REPORTED:
@@ -241,10 +237,7 @@ def _nothing() -> pd.DataFrame:
 
 
 def _table(raw: Matrix, actual: Vector, received: Vector) -> pd.DataFrame:
-    names = np.array([*CATEGORIES, ""], dtype=object)  # code -1 is the last
-    columns = dict(zip(NUMERIC, raw.T[:-1], strict=True))
-    category = names[raw[:, -1].astype(np.intp)]
-    return pd.DataFrame({**columns, CATEGORY: category, TARGET: actual, RECEIVED: received})
+    return pd.DataFrame({**columns_of(raw), TARGET: actual, RECEIVED: received})
 
 
 def _newest(frames: list[pd.DataFrame]) -> pd.DataFrame:

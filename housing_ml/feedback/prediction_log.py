@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from housing_ml.data.contract import CATEGORY, COLUMNS, NUMERIC, category_codes
+from housing_ml.data.contract import CATEGORIES, CATEGORY, COLUMNS, NUMERIC, category_codes
 from housing_ml.feedback.log_format import FOLDER, FORMAT, OUTPUTS, LogError
 from housing_ml.formats import Stamp
 
@@ -64,6 +64,11 @@ class Horizon(NamedTuple):
         opened = epoch + (now - epoch) // width * width
         return cls(opened - windows * width, now, width)
 
+    @classmethod
+    def of_days(cls, now: datetime, days: int) -> Horizon:
+        """Return the horizon of the last whole days in UTC, and today."""
+        return cls.until(now, 24 * 60, days)
+
     def days(self) -> Iterator[date]:
         """Yield the days whose folders may hold rows of the horizon, and one more for clocks."""
         day = (self.start - timedelta(days=1)).date()
@@ -93,6 +98,13 @@ def log_files(storage: ReleaseStorage, days: Iterable[date]) -> list[str]:
     wanted = (f"{FOLDER}/date={day.isoformat()}" for day in days)
     names = (storage.names(folder) for folder in wanted if folder in known)
     return sorted(name for found in names for name in found if name.endswith(".parquet"))
+
+
+def columns_of(raw: Matrix) -> dict[str, NDArray[Any]]:
+    """Return rows (rows, 9) by the contract's columns; an unknown category is an empty text."""
+    names = np.array([*CATEGORIES, ""], dtype=object)  # code -1 is the last
+    numbers = dict(zip(NUMERIC, raw.T[:-1], strict=True))
+    return {**numbers, CATEGORY: names[raw[:, -1].astype(np.intp)]}
 
 
 def read_log(storage: ReleaseStorage, name: str) -> Iterator[LogRows]:

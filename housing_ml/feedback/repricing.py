@@ -62,6 +62,19 @@ class Trend:
         return np.asarray(self._levels[-1] - then, dtype=np.float64)
 
 
+class Carried(NamedTuple):
+    """What a field says of places, each array (places,)."""
+
+    move: Vector
+    """Logarithm of today's over the old price."""
+    weight: Vector
+    """How much a price moved so counts, in (0, 1].
+
+    One that was paid counts 1 and is known to the noise of the pairs; one that was moved is known
+    to that and to the uncertainty of the move, so that it counts as the inverse of its variance.
+    """
+
+
 class Field:
     """The move of a category's level over the map, today."""
 
@@ -81,29 +94,16 @@ class Field:
         between = float(np.var(local)) - self.noise**2 / self._count
         self._share = _shrink(max(0.0, between), self.noise, self._count)
 
-    def at(self, place: Vector) -> Vector:
-        """Return the move at places (n, 2) in degrees, as logarithms (n,)."""
+    def at(self, place: Vector) -> Carried:
+        """Return the move at places (n, 2) in degrees, and how much prices moved so count."""
         distances, nearest = self._look(plane(place))
         local = np.median(self._move[nearest], axis=1)
-        estimate = self.level + self._share * (local - self.level)
-        return np.asarray(estimate * self._reach(distances, nearest), dtype=np.float64)
-
-    def weight(self, place: Vector) -> Vector:
-        """Return how much prices moved so count at places (n, 2) in degrees, (n,) in (0, 1].
-
-        One that was paid counts 1 and is known to `noise`; one that was moved is known to that and
-        to the uncertainty of the move, so that it counts as the inverse of its variance does.
-        """
-        local = self._share * self.noise**2 / self._count
-        variance = (1 - self._share) ** 2 * self._level_variance + local
-        reach = self._reach(*self._look(plane(place)))
-        return np.asarray(1 / (1 + variance * np.square(reach) / self.noise**2), dtype=np.float64)
-
-    def _reach(self, distances: Vector, nearest: NDArray[np.intp]) -> Vector:
-        """Return how far the pairs speak for places, from 1 among them to 0 far away."""
         spacing = np.median(self._spacing[nearest], axis=1)
-        beyond = np.maximum(0.0, distances / spacing - _REACH)
-        return np.asarray(np.exp(-np.square(beyond)), dtype=np.float64)
+        reach = np.exp(-np.square(np.maximum(0.0, distances / spacing - _REACH)))
+        estimate = self.level + self._share * (local - self.level)
+        variance = (1 - self._share) ** 2 * self._level_variance
+        variance += self._share * self.noise**2 / self._count
+        return Carried(estimate * reach, 1 / (1 + variance * np.square(reach) / self.noise**2))
 
     def _look(self, place: Vector, *, own: bool = False) -> tuple[Vector, NDArray[np.intp]]:
         """Return the distance to a near pair in kilometres, and the indices of the nearest."""

@@ -10,9 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from housing_ml.data.contract import CATEGORIES, CATEGORY, COLUMNS, NUMERIC
 from housing_ml.feedback.log_format import LogError
-from housing_ml.feedback.prediction_log import Horizon, log_files, opened, read_log
+from housing_ml.feedback.prediction_log import Horizon, columns_of, log_files, opened, read_log
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
 VERSION, PRICE = "model_version", "predicted_price"
 _ORDER = "order"
-_DAY_MINUTES = 24 * 60
-_TEXTS = np.array([*CATEGORIES, ""], dtype=object)  # code -1 is the last
 
 
 def recent_traffic(
@@ -36,7 +33,7 @@ def recent_traffic(
     the same rows. What a shadow priced too is there once. A file that cannot be read is left out:
     the monitor names it.
     """
-    horizon, since = Horizon.until(now, _DAY_MINUTES, days), now - timedelta(days=days)
+    horizon, since = Horizon.of_days(now, days), now - timedelta(days=days)
     kept, waiting, rows = pd.DataFrame(), list[pd.DataFrame](), 0
     for name in log_files(storage, horizon.days()):
         try:
@@ -62,12 +59,9 @@ def _first(frames: list[pd.DataFrame], most: int) -> pd.DataFrame:
 def _table(rows: LogRows, since: datetime) -> pd.DataFrame:
     new = rows.microseconds >= since.timestamp() * 1e6
     ids = rows.ids.to_numpy(zero_copy_only=False)[new]
-    columns = dict(zip(NUMERIC, rows.raw[new, :-1].T, strict=True))
-    category = _TEXTS[rows.raw[new, len(COLUMNS) - 1].astype(np.intp)]
     return pd.DataFrame(
         {
-            **columns,
-            CATEGORY: category,
+            **columns_of(rows.raw[new]),
             VERSION: np.array(rows.versions, dtype=object)[rows.version[new]],
             PRICE: rows.outputs[new, 0],
             _ORDER: pd.util.hash_array(ids, categorize=False),
@@ -77,7 +71,7 @@ def _table(rows: LogRows, since: datetime) -> pd.DataFrame:
 
 def recent_requests(storage: ReleaseStorage, now: datetime) -> int:
     """Return how many requests were priced in the last day; such as came together count as one."""
-    horizon, since = Horizon.until(now, _DAY_MINUTES, 1), now - timedelta(days=1)
+    horizon, since = Horizon.of_days(now, 1), now - timedelta(days=1)
     found = set[int]()
     for name in log_files(storage, horizon.days()):
         try:
