@@ -64,17 +64,22 @@ def make_folds(
     raw: Matrix, y: NDArray[np.float64], features: FeatureParameters, folds: int, seed: int
 ) -> tuple[Fold, ...]:
     """Fit the features on each fold's training rows, and transform both sides with them."""
-    return tuple(
-        make_fold(raw, y, features, inside, outside)
-        for inside, outside in steps([*splitter(folds, seed).split(raw)], "features of fold")
-    )
+    return tuple(one_fold_at_a_time(raw, y, features, folds, seed, "features of fold"))
 
 
-def one_fold_at_a_time(
-    raw: Matrix, y: NDArray[np.float64], features: FeatureParameters, folds: int, seed: int
+def one_fold_at_a_time(  # noqa: PLR0913, PLR0917 - those of `make_folds`, and a word
+    raw: Matrix,
+    y: NDArray[np.float64],
+    features: FeatureParameters,
+    folds: int,
+    seed: int,
+    step: str = "fold",
 ) -> Iterator[Fold]:
-    """Yield what `make_folds` returns, for who needs each once: all of many rows are gigabytes."""
-    for inside, outside in steps([*splitter(folds, seed).split(raw)], "fold"):
+    """Yield what `make_folds` returns, for who needs each once: all of many rows are gigabytes.
+
+    `step` is what each is called where somebody looks.
+    """
+    for inside, outside in steps([*splitter(folds, seed).split(raw)], step):
         yield make_fold(raw, y, features, inside, outside)
 
 

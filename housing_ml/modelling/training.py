@@ -84,9 +84,7 @@ def train(  # noqa: PLR0913, PLR0917 - the choices of the stages before, each fr
         out_of_fold = _out_of_fold(raw, y, features, config, predict)
         pipeline = build_pipeline(features, model, parameters, config.seed)
         matrix = pipeline["features"].fit_transform(raw, y)
-        pipeline[1:].fit(
-            matrix, y, **({} if weights is None else {"model__sample_weight": weights})
-        )
+        pipeline[1:].fit(matrix, y, model__sample_weight=weights)
         calibration = calibrate(matrix, y - out_of_fold, config)
     predict_in_one_thread(pipeline)
     manifest = Manifest(
