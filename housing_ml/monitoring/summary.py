@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from html import escape
 from typing import TYPE_CHECKING
 
 from housing_ml.bundle.familiarity import USUAL
-from housing_ml.reporting.markdown import Row, table
+from housing_ml.reporting.markdown import Row, picture_address, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -176,8 +175,7 @@ def _estimate(found: Estimate) -> str:
 
 
 def _image(name: str, content: bytes) -> str:
-    picture = b64encode(content).decode()
-    return f'<img alt="{escape(name)}" src="data:image/png;base64,{picture}">'
+    return f'<img alt="{escape(name)}" src="{picture_address(content)}">'
 
 
 def _html(rows: Sequence[Row]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from prefect.artifacts import (
@@ -12,6 +11,8 @@ from prefect.artifacts import (
     create_table_artifact,
 )
 from prefect.events import emit_event
+
+from housing_ml.reporting.markdown import picture_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,9 +35,10 @@ def show_tables(tables: Mapping[str, Sequence[Row]]) -> None:
 def show_figures(figures: Mapping[str, bytes]) -> None:
     """Show PNG figures by name."""
     for name, picture in figures.items():
-        url = f"data:image/png;base64,{b64encode(picture).decode()}"
         create_image_artifact(
-            url, key=f"figure-{artifact_key(name)}", description=name.replace("_", " ")
+            picture_address(picture),
+            key=f"figure-{artifact_key(name)}",
+            description=name.replace("_", " "),
         )
 
 

@@ -5,8 +5,9 @@ Pure: records in, Markdown out.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import TYPE_CHECKING
+
+from housing_ml.reporting.markdown import picture_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ def lead(sentence: str, picture: bytes | None, links: Mapping[str, str]) -> str:
         links: addresses by what they lead to; empty ones are left out.
     """
     shown = [f"[{title}]({address})" for title, address in links.items() if address]
-    drawn = f"![{sentence}](data:image/png;base64,{_text(picture)})" if picture else ""
+    drawn = f"![{sentence}]({picture_address(picture)})" if picture else ""
     return "\n\n".join(part for part in (f"**{sentence}**", drawn, " · ".join(shown)) if part)
 
 
@@ -39,7 +40,3 @@ def version_page(settings: Settings, name: str, version: str) -> dict[str, str]:
     page = settings.mlflow_page or (tracking if tracking.startswith("http") else "")
     address = f"{page.rstrip('/')}/#/models/{name}/versions/{version}" if page else ""
     return {f"{name} {version} in MLflow": address}
-
-
-def _text(picture: bytes) -> str:
-    return b64encode(picture).decode()

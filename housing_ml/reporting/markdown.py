@@ -6,6 +6,7 @@ Markdown table here and a table artifact in Prefect.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ def amount(metric: str, value: float) -> str:
 def paragraphs(parts: Sequence[str]) -> str:
     """Return those parts that are not empty, with a blank line between them."""
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def picture_address(png: bytes) -> str:
+    """Return an address that holds the picture itself, for pages that need no other file."""
+    return f"data:image/png;base64,{b64encode(png).decode()}"
 
 
 def parameters_text(values: Parameters) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from housing_ml.reporting.drawing import (
     png,
     style,
 )
+from housing_ml.reporting.markdown import picture_address
 from housing_ml.reporting.retrain import sweep_rows
 
 if TYPE_CHECKING:
@@ -101,8 +101,7 @@ def sweep_page(result: SweepResult, figures: Mapping[str, bytes]) -> bytes:
     rows = sweep_rows(result)
     best = rows[0]["parameters"] if rows else "the selected ones"
     pictures = "".join(
-        f'<p><img alt="{escape(name.replace("_", " "))}" '
-        f'src="data:image/png;base64,{b64encode(content).decode()}"></p>'
+        f'<p><img alt="{escape(name.replace("_", " "))}" src="{picture_address(content)}"></p>'
         for name, content in figures.items()
     )
     head = "".join(f"<th>{escape(name)}</th>" for name in rows[0]) if rows else ""
