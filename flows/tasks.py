@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
     from housing_ml.config.data import DataConfig, SplitConfig
@@ -240,10 +241,10 @@ def training(  # noqa: PLR0913 - the choices of the stages before, each from its
     provenance = Provenance(data_digest=train.sha256, rows=train.rows, synthetic=synthetic)
     known = describe_world(store.get_frame(source))
     held_out = HeldOut(sides.holdout_share, sides.salt, "place")
-    raw, prices = _labelled(store, train)
-    weights = weights_of(store.get_frame(train))
+    frame = store.get_frame(train)
+    raw, prices = _raw_and_prices(frame)
     chosen = features, model, parameters, config
-    trained = fit(raw, prices, *chosen, provenance, known, held_out, weights)
+    trained = fit(raw, prices, *chosen, provenance, known, held_out, weights_of(frame))
     manifest = trained.bundle.manifest
     return TrainingResult(
         bundle=BundleRef(
@@ -507,13 +508,10 @@ def _rival_prices(
 
 def _asked(store: Store, traffic: DatasetRef, champion: Baseline | None) -> Asked:
     """Return logged rows, and what the champion makes of them."""
-    from housing_ml.gate.traffic import Asked
     from housing_ml.releases.channels import open_releases
     from housing_ml.releases.predictions import champion_on_traffic
 
-    frame = store.get_frame(traffic)
-    raw = to_matrix(frame)
-    return Asked(raw, *champion_on_traffic(raw, frame, champion, open_releases(Settings())))
+    return champion_on_traffic(store.get_frame(traffic), champion, open_releases(Settings()))
 
 
 def _skew(store: Store, trained: TrainingResult, raw: Matrix, price: NDArray[np.float64]) -> float:
@@ -550,7 +548,10 @@ def _store_predictions(store: Store, holdout: DatasetRef, price: NDArray[np.floa
 
 def _labelled(store: Store, ref: DatasetRef) -> tuple[Matrix, NDArray[np.float64]]:
     """Return raw rows (rows, 9) and prices (rows,) in dollars."""
-    frame = store.get_frame(ref)
+    return _raw_and_prices(store.get_frame(ref))
+
+
+def _raw_and_prices(frame: pd.DataFrame) -> tuple[Matrix, NDArray[np.float64]]:
     return to_matrix(frame), frame[TARGET].to_numpy()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,12 +11,11 @@ import pandas as pd
 from housing_ml.bundle.manifest import BundleError
 from housing_ml.bundle.model import Bundle
 from housing_ml.bundle.reference import REFERENCE, read_reference
+from housing_ml.data.contract import to_matrix
 from housing_ml.data.split import identity_hash, is_held_out
-from housing_ml.releases.channels import (
-    fetch_bundle,
-)
+from housing_ml.gate.traffic import Asked
+from housing_ml.releases.channels import fetch_bundle
 from housing_ml.storage.errors import ReleaseError
-from housing_ml.storage.versioned import ReleaseStorage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,38 +49,29 @@ def champion_prices(
     return prices.reindex(identity).to_numpy(dtype=np.float64)
 
 
-class Repriced(NamedTuple):
-    """What the champion makes of logged rows."""
-
-    price: NDArray[np.float64]
-    """Dollars, (rows,), NaN where it has none."""
-    warned: NDArray[np.bool_] | None
-    """Of which rows it warns, (rows,); None where its bundle cannot be asked."""
-
-
 def champion_on_traffic(
-    raw: Matrix, logged: pd.DataFrame, champion: Baseline | None, releases: ReleaseStorage
-) -> Repriced:
-    """Return what the champion makes of logged rows (rows, 9).
+    logged: pd.DataFrame, champion: Baseline | None, releases: ReleaseStorage
+) -> Asked:
+    """Return logged rows, and what the champion makes of them.
 
     One whose bundle cannot be asked any more has the prices that it gave when it was.
 
     Args:
-        raw: the rows.
-        logged: the version that priced each, and its price in dollars.
+        logged: the rows, with the version that priced each and its price in dollars.
         champion: the model in service, if there is one.
         releases: where it is published.
     """
+    raw = to_matrix(logged)
     nothing = np.full(len(raw), np.nan)
     if champion is None:
-        return Repriced(nothing, None)
+        return Asked(raw, nothing, None)
     try:
         bundle = Bundle(fetch_bundle(releases, champion.bundle))
     except (BundleError, ReleaseError):
         own = (logged["model_version"] == champion.version).to_numpy()
-        return Repriced(np.where(own, logged["predicted_price"], nothing), None)
+        return Asked(raw, np.where(own, logged["predicted_price"], nothing), None)
     warned = np.array([bool(found) for found in bundle.warnings_for(raw)])
-    return Repriced(bundle.predict_matrix(raw).price, warned)
+    return Asked(raw, bundle.predict_matrix(raw).price, warned)
 
 
 def only_unseen(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from housing_ml.records.retrain import RegisteredVersion
     from housing_ml.records.training import TrainingResult
     from housing_ml.settings import Settings
+    from housing_ml.storage.versioned import ReleaseStorage
 
 _ACCEPTED: Final = "shift accepted"
 
@@ -62,7 +63,7 @@ def promote(  # noqa: PLR0913 - what each of the stages before has found
         except ConflictError:
             if not is_champion(read_channels(releases)[0], trained.bundle.digest):
                 raise  # else a run at the same time has promoted the very same model
-        _tell_card(release, settings)
+        _tell_card(releases, release, settings)
     repair(settings)
 
 
@@ -93,7 +94,7 @@ def reject(  # noqa: PLR0913 - what each of the stages before has found
     kind: Kind = "question" if decision.ask else "rejection"
     record_event(releases, _decided(kind, release, decision))
     set_alias(registered.name, "challenger", registered.version, settings)
-    _tell_card(release, settings)
+    _tell_card(releases, release, settings)
     repair(settings)
 
 
@@ -137,11 +138,11 @@ def repair(settings: Settings) -> None:
         logger.warning("%s", problem)
 
 
-def _tell_card(release: Release, settings: Settings) -> None:
+def _tell_card(releases: ReleaseStorage, release: Release, settings: Settings) -> None:
     """Put the release's card, with what was decided, beside what MLflow knows of it."""
     if release.run_id is None:
         return
-    card = card_of(open_releases(settings), release)
+    card = card_of(releases, release)
     try:
         record_card(release.run_id, card, settings)
     except RegistryError as error:
