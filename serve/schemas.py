@@ -13,6 +13,8 @@ from housing_ml.feedback.lookup import LoggedPrediction
 MAX_INSTANCES = 1000
 MAX_EXPLAINED = 10
 
+_Why = Annotated[str, Meta(min_length=1, max_length=500, description="Reason, for the history.")]
+
 
 class PredictionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Block groups to price."""
@@ -145,7 +147,7 @@ class FeedbackReceipt(msgspec.Struct, frozen=True, omit_defaults=True):
 class RollbackRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which release to go back to, and why."""
 
-    why: Annotated[str, Meta(min_length=1, max_length=500, description="Reason, for the history.")]
+    why: _Why
     to: Annotated[
         str | None,
         Meta(
@@ -158,7 +160,7 @@ class RollbackRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class PromotionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which release is to be the champion, and why."""
 
-    why: Annotated[str, Meta(min_length=1, max_length=500, description="Reason, for the history.")]
+    why: _Why
     version: Annotated[
         str,
         Meta(
@@ -172,7 +174,7 @@ class PromotionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class AbortRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which probation is to end, and why."""
 
-    why: Annotated[str, Meta(min_length=1, max_length=500, description="Reason, for the history.")]
+    why: _Why
     probation: Literal["canary", "shadow"] = "canary"
     bundle_digest: Annotated[
         str | None, Meta(description="End that of this bundle only. Null: whichever runs.")

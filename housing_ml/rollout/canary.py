@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Probation: TypeAlias = Literal["canary", "shadow"]
 
 _STARTED: dict[Probation, Kind] = {"canary": "canary started", "shadow": "shadow started"}
-_STOPPED: dict[Probation, Kind] = {"canary": "canary stopped", "shadow": "shadow stopped"}
+STOPPED: dict[Probation, Kind] = {"canary": "canary stopped", "shadow": "shadow stopped"}
 
 
 def start_canary(  # noqa: PLR0913 - what a person decides, or the loop
@@ -118,7 +118,7 @@ def stop(  # noqa: PLR0913 - a person names some, the watch the others
         storage,
         lambda current: arranged(current, {probation: None}),
         if_generation=generation,
-        event=event(_STOPPED[probation], release, why=why, by=by, evidence=evidence),
+        event=event(STOPPED[probation], release, why=why, by=by, evidence=evidence),
         withdrawn={**channels.withdrawn, release.bundle: why} if withdraw else None,
     )
     return release

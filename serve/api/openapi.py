@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from litestar import MediaType, Request, Response, Router, get
@@ -36,6 +36,9 @@ from serve.api.openapi_examples import with_examples
 from serve.api.problems import MEDIA_TYPE
 from serve.api.security import KEY_HEADER
 from serve.rollout import canary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PATH = "/docs"
 KEY_SCHEME = "ApiKey"
@@ -75,53 +78,16 @@ API_PROBLEMS = problems(*_API_FAULTS)
 BODY_PROBLEMS = problems(*_BODY_FAULTS, *_API_FAULTS)
 
 
-@dataclass
-class _PredictionOperation(Operation):
-    def __post_init__(self) -> None:
-        self.request_body = _json_body("PredictionRequest")
-        self.parameters = [_routing_key()]
+def _operation(schema: str, *headers: Callable[[], Parameter]) -> type[Operation]:
+    """Return the operation of a route that takes a body of that schema, and these headers."""
 
+    @dataclass
+    class _Documented(Operation):
+        def __post_init__(self) -> None:
+            self.request_body = _json_body(schema)
+            self.parameters = [header() for header in headers] or None
 
-@dataclass
-class _ExplanationOperation(Operation):
-    def __post_init__(self) -> None:
-        self.request_body = _json_body("ExplanationRequest")
-        self.parameters = [_routing_key()]
-
-
-@dataclass
-class _FeedbackOperation(Operation):
-    def __post_init__(self) -> None:
-        self.request_body = _json_body("FeedbackRequest")
-
-
-@dataclass
-class _RollbackOperation(Operation):
-    def __post_init__(self) -> None:
-        self.request_body = _json_body("RollbackRequest")
-        self.parameters = [_idempotency_key()]
-
-
-@dataclass
-class _PromotionOperation(Operation):
-    def __post_init__(self) -> None:
-        self.request_body = _json_body("PromotionRequest")
-        self.parameters = [_idempotency_key()]
-
-
-@dataclass
-class _AbortOperation(Operation):
-    def __post_init__(self) -> None:
-        self.request_body = _json_body("AbortRequest")
-        self.parameters = [_idempotency_key()]
-
-
-PREDICTION_OPERATION: type[Operation] = _PredictionOperation
-EXPLANATION_OPERATION: type[Operation] = _ExplanationOperation
-FEEDBACK_OPERATION: type[Operation] = _FeedbackOperation
-ROLLBACK_OPERATION: type[Operation] = _RollbackOperation
-PROMOTION_OPERATION: type[Operation] = _PromotionOperation
-ABORT_OPERATION: type[Operation] = _AbortOperation
+    return _Documented
 
 
 def config(*, keys: bool) -> OpenAPIConfig:
@@ -166,6 +132,14 @@ def _idempotency_key() -> Parameter:
         description="Names this wish: sent again with the same key, after a time-out say, it is "
         "answered as before and done once.",
     )
+
+
+PREDICTION_OPERATION = _operation("PredictionRequest", _routing_key)
+EXPLANATION_OPERATION = _operation("ExplanationRequest", _routing_key)
+FEEDBACK_OPERATION = _operation("FeedbackRequest")
+ROLLBACK_OPERATION = _operation("RollbackRequest", _idempotency_key)
+PROMOTION_OPERATION = _operation("PromotionRequest", _idempotency_key)
+ABORT_OPERATION = _operation("AbortRequest", _idempotency_key)
 
 
 def _json_body(name: str) -> RequestBody:

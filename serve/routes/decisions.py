@@ -17,7 +17,7 @@ from housing_ml.releases.champion import promote_version
 from housing_ml.releases.records import now
 from housing_ml.releases.rollback import roll_back
 from housing_ml.releases.wishes import once
-from housing_ml.rollout.canary import stop
+from housing_ml.rollout.canary import STOPPED, stop
 from housing_ml.storage.errors import ReleaseError
 from serve.api import openapi
 from serve.api.access import Access
@@ -31,15 +31,13 @@ if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
     from litestar.openapi.spec import Operation
 
-    from housing_ml.releases.records import Kind, Release
+    from housing_ml.releases.records import Release
     from housing_ml.storage.versioned import ReleaseStorage
     from serve.api.security import ApiKeys
     from serve.models.model_store import ModelStore
     from serve.telemetry.metrics import Metrics
 
 logger = structlog.get_logger(__name__)
-
-_STOPPED: dict[str, Kind] = {"canary": "canary stopped", "shadow": "shadow stopped"}
 
 
 class _Decisions:
@@ -92,7 +90,7 @@ class _Decisions:
                 raise ReleaseError(f"there is no such {asked.probation}")
             return msgspec.structs.replace(ended, promoted_by=by, promoted_at=now())
 
-        kind = _STOPPED[asked.probation]
+        kind = STOPPED[asked.probation]
         return await self._decide("aborted", by, lambda: once(self._storage, kind, by, key, fulfil))
 
     def _asker(self, request: ServiceRequest) -> tuple[str, str | None]:
