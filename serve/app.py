@@ -15,7 +15,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.plugins.core import MsgspecDIPlugin
 
-from housing_ml.releases.signed import SignedReleases
+from housing_ml.releases.signed import signed_by
 from housing_ml.storage.errors import ReleaseError
 from serve import logs
 from serve.api import openapi
@@ -118,9 +118,11 @@ class _Parts:
             if settings.prediction_log
             else None
         )
-        key = settings.signing_key
-        mine = SignedReleases(storage, key) if key else storage
-        self.probations = Probations(mine, self.log.offer if self.log else None, self.metrics)
+        self.probations = Probations(
+            signed_by(storage, settings.signing_key),
+            self.log.offer if self.log else None,
+            self.metrics,
+        )
         self.spans = _open_traces(settings)
         self.store = ModelStore(
             open_source(settings, storage),
@@ -231,8 +233,7 @@ def _routers(parts: _Parts, settings: Settings, keys: ApiKeys) -> list[Any]:
     ]
     operators = ApiKeys(settings.operator_keys)
     if operators:
-        key = settings.signing_key
-        releases = SignedReleases(parts.storage, key) if key else parts.storage
+        releases = signed_by(parts.storage, settings.signing_key)
         routers.append(predictions.router(parts.storage, operators))
         routers.append(decisions.router(releases, parts.store, parts.metrics, operators))
     if settings.webhook_secret:

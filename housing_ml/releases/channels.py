@@ -28,7 +28,7 @@ from housing_ml.bundle.manifest import (
     sha256,
 )
 from housing_ml.releases.records import Channels, Event, Release, decode, now
-from housing_ml.releases.signed import SignedReleases
+from housing_ml.releases.signed import SignedReleases, signed_by
 from housing_ml.storage.errors import ConflictError, ReleaseError
 from housing_ml.storage.locate import storage_place
 from housing_ml.storage.versioned import LocalReleases, ReleaseStorage
@@ -51,7 +51,7 @@ def open_releases(settings: Settings) -> ReleaseStorage:
     found = (
         LocalReleases(place / "releases") if isinstance(place, Path) else place.below("releases")
     )
-    return SignedReleases(found, key.get_secret_value()) if key else found
+    return signed_by(found, key.get_secret_value() if key else None)
 
 
 def publish_bundle(storage: ReleaseStorage, digest: str, files: Mapping[str, bytes]) -> None:

@@ -72,6 +72,11 @@ def check_channels(channels: Channels, keys: Sequence[str]) -> None:
         raise SignatureError(f"none of the {len(keys)} known keys signed the channels")
 
 
+def signed_by(storage: ReleaseStorage, private: str | None) -> ReleaseStorage:
+    """Return the storage of a holder of a private key; without one, the storage as it is."""
+    return SignedReleases(storage, private) if private else storage
+
+
 def _statement(channels: Channels) -> bytes:
     places = [
         (name, release.version, release.bundle, release.share)
