@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from deployments.cloud_run.verify import PLACE
 from tests.containers.compose import Compose, docker
 from tests.integration.monitoring_loop import LEARNER
 from tests.waiting import until
@@ -25,17 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ROOT = Path(__file__).parents[2]
-HOUSE = {
-    "longitude": -122.23,
-    "latitude": 37.88,
-    "housing_median_age": 41,
-    "total_rooms": 880,
-    "total_bedrooms": 129,
-    "population": 322,
-    "households": 126,
-    "median_income": 8.3252,
-    "ocean_proximity": "NEAR BAY",
-}
 
 
 def engine_answers() -> bool:
@@ -102,7 +92,7 @@ def priced(compose: Compose) -> dict[str, Any]:
     try:
         answer = httpx.post(
             f"{compose.address('service')}/api/v1/predict",
-            json={"instances": [HOUSE]},
+            json={"instances": [PLACE]},
             trust_env=False,
         )
     except httpx.TransportError:

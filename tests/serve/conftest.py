@@ -177,6 +177,14 @@ def home(tmp_path_factory: pytest.TempPathFactory, models: Models) -> Home:
     return found
 
 
+@pytest.fixture
+def own_home(tmp_path: Path, models: Models) -> Home:
+    """A home whose champion is version 1, and that no other test looks at."""
+    found = Home(tmp_path)
+    found.publish(models.first.bundle, "1")
+    return found
+
+
 @pytest.fixture(scope="session")
 def service(home: Home) -> Iterator[Service]:
     """A service on `home` with the settings as they are; its model stays."""

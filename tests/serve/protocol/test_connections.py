@@ -19,7 +19,6 @@ from tests.waiting import PATIENCE_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.serve.conftest import Models, Service
 
@@ -213,14 +212,6 @@ def test_what_is_no_http_is_a_problem_too(service: Service) -> None:
         answer = read_all(client)
     assert status(answer) == 400
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["title"] == "Bad Request"
-
-
-@pytest.fixture
-def own_home(tmp_path: Path, models: Models) -> Home:
-    """A home that no other test looks at."""
-    found = Home(tmp_path)
-    found.publish(models.first.bundle, "1")
-    return found
 
 
 @pytest.fixture

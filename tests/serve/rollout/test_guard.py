@@ -19,17 +19,14 @@ from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from housing_ml.bundle.model import Bundle
     from tests.serve.conftest import Models, Service
 
 
 @pytest.fixture
-def home(tmp_path: Path, models: Models) -> Home:
-    found = Home(tmp_path)
-    found.publish(models.first.bundle, "1")
-    return found
+def home(own_home: Home) -> Home:
+    return own_home
 
 
 def promote(home: Home, bundle: Bundle, version: str, hours: float = 6.0) -> None:
