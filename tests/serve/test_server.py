@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 HEAVY = {"prefect", "mlflow", "sklearn", "pandas", "pydantic", "pyarrow", "wandb", "matplotlib"}
 MEGABYTES = 200
-START = 4.0
-"""Processor time until the first answer, of that of importing what the model needs."""
+START = 1.5
+"""Processor time until the first answer, of that of importing the libraries alone."""
 
-MODEL = "import numpy, onnxruntime, safetensors.numpy"
+LIBRARIES = """
+import litestar, litestar.openapi.config, litestar.openapi.plugins, msgspec, structlog, uvicorn
+import numpy, onnxruntime, safetensors.numpy
+"""
 
 USE_EVERYTHING = """
 import asyncio, json, sys, threading, time
@@ -63,12 +66,20 @@ def test_a_service_that_was_used_for_everything_has_imported_no_training_library
 def test_from_start_to_first_answer_it_takes_little_cpu(
     start: Callable[..., Service], instances: list[dict[str, Any]]
 ) -> None:
-    before = _cpu_seconds()
-    subprocess.run([sys.executable, "-c", MODEL], check=True)
-    imports = _cpu_seconds() - before
-    fresh = start()
-    assert fresh.predict(instances[:1]).status_code == 200
-    assert fresh.cpu_seconds < START * imports
+    def of_the_libraries() -> float:
+        before = _cpu_seconds()
+        subprocess.run([sys.executable, "-c", LIBRARIES], check=True)
+        return _cpu_seconds() - before
+
+    def of_the_service() -> float:
+        fresh = start()
+        assert fresh.predict(instances[:1]).status_code == 200
+        return fresh.cpu_seconds
+
+    # What else runs makes both dearer by turns: three pairs tell the cheapest of each.
+    pairs = [(of_the_service(), of_the_libraries()) for _ in range(3)]
+    services, libraries = zip(*pairs, strict=True)
+    assert min(services) < START * min(libraries)
 
 
 def _cpu_seconds() -> float:
