@@ -33,6 +33,11 @@ YEARS = 3
 _DISTANCE = 0.03
 _CORRELATION = 0.06
 _MISSING = 0.02
+_BEYOND = 3.0
+_STRAY, _UNSEEN = 0.001, 10
+"""This share of values may lie beyond so many times the known range, or so many over the known rows
+where those are few: slips, and what a small sample did not see, are no other unit."""
+
 _SIGMAS = 5.0
 _KOLMOGOROV = 2.6
 """Of the scaled statistic: by chance once in 700,000 times (Smirnov, 1948)."""
@@ -75,6 +80,25 @@ def _column_shifts(world: World, frame: pd.DataFrame) -> Iterator[Shift]:
             _DISTANCE, _KOLMOGOROV * _noise(world, len(known))
         ):
             yield _moved(name, expected, known)
+        elif stray := _stray(name, expected, known, world.rows):
+            yield stray
+
+
+def _stray(name: str, expected: Distribution, known: Vector, rows: int) -> Shift | None:
+    """Return what lies far beyond every known value, as rows in another unit do; None if little."""
+    low, high = expected.points[0], expected.points[-1]
+    if low < 0 or not high:  # a degree has no factor, and what was never known no range
+        return None
+    beyond = known[(known < low / _BEYOND) | (known > high * _BEYOND)]
+    if len(beyond) <= max(_STRAY, _UNSEEN / rows) * len(known):
+        return None
+    middle = float(np.median(beyond))
+    ratio = middle / expected.points[int(np.searchsorted(expected.shares, 0.5))]
+    return Shift(
+        columns=(name,),
+        expected=f"values from {amount(name, low)} to {amount(name, high)}",
+        found=f"{len(beyond):,} far beyond, their median {amount(name, middle)}, {compared(ratio)}",
+    )
 
 
 def _distance(name: str, expected: Distribution, known: Vector) -> float:

@@ -58,6 +58,19 @@ def test_a_column_in_another_unit_or_at_another_level_is_named(
     assert column in {name for shift in found for name in shift.columns}
 
 
+@pytest.mark.parametrize(
+    ("column", "factor"), [(TARGET, 1e-3), (TARGET, 10), ("median_income", 1e4)]
+)
+def test_one_row_in_a_hundred_in_another_unit_is_named(
+    column: str, factor: float, rows: pd.DataFrame, world: World
+) -> None:
+    some = rows.index % 100 == 7
+    found = shifts(world, rows.assign(**{column: rows[column].mask(some, factor * rows[column])}))
+
+    assert [shift.columns for shift in found] == [(column,)]
+    assert "far beyond" in str(found[0])
+
+
 @pytest.mark.parametrize("column", [*COLUMNS, TARGET])
 def test_a_column_that_is_not_that_of_its_row_any_more_is_named(
     column: str, rows: pd.DataFrame, world: World
