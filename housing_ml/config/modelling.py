@@ -20,7 +20,12 @@ class ImputationConfig(Config):
         default=0.2, gt=0, lt=1, description="Share of the known values masked in each repeat."
     )
     repeats: int = Field(default=3, ge=1, description="Repeats, each with another mask.")
-    seed: int = Field(default=42, ge=0, description="Seed of the masks and of the forest.")
+    most_rows: int = Field(
+        default=50_000,
+        ge=1000,
+        description="Of more training rows, imputers are compared on a sample of so many.",
+    )
+    seed: int = Field(default=42, ge=0, description="Seed of the masks, the forest, the sample.")
 
 
 class FeatureConfig(Config):

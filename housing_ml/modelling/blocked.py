@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
-from housing_ml.modelling.folds import make_fold, predict_fold
+from housing_ml.modelling.folds import at_most, make_fold, predict_fold
 from housing_ml.modelling.metrics import metrics
 from housing_ml.progress import steps
 from housing_ml.records.training import BLOCK_DEGREES
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from housing_ml.config.choices import FeatureParameters, ModelName, Parameters
     from housing_ml.config.modelling import TrainingConfig
     from housing_ml.data.contract import Matrix
+
+_MOST_ROWS = 50_000
+"""Of more rows a sample of so many is asked: the figure costs as much as the interval's folds."""
 
 
 def blocked_wmape(  # noqa: PLR0913, PLR0917 - what the final fit takes
@@ -38,6 +41,7 @@ def blocked_wmape(  # noqa: PLR0913, PLR0917 - what the final fit takes
     None where the rows `raw` (rows, 9), with prices `y` (rows,) in dollars, lie in fewer blocks
     than there are folds.
     """
+    raw, y = at_most(raw, y, _MOST_ROWS, config.seed)
     blocks = _blocks(raw)
     if len(np.unique(blocks)) < config.folds:
         return None

@@ -6,13 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from housing_ml.features.imputation import (
-    BEDROOMS,
-    Imputer,
-)
-from housing_ml.modelling.imputers import (
-    imputer,
-)
+from housing_ml.features.imputation import BEDROOMS, Imputer
+from housing_ml.modelling.folds import at_most
+from housing_ml.modelling.imputers import imputer
 from housing_ml.progress import steps
 from housing_ml.records.imputation import ImputationReport, ImputerScore
 
@@ -31,11 +27,14 @@ def compare_imputers(raw: Matrix, config: ImputationConfig) -> ImputationReport:
 
     Args:
         raw: training rows, float64 (n, 9).
-        config: candidates, share of the known values to mask, repeats and seed.
+        config: candidates, share of the known values to mask, repeats and seed, and of how many
+            rows at most.
 
     Raises:
         ValueError: when fewer than two bedroom counts are known.
     """
+    missing = int(np.isnan(raw[:, BEDROOMS]).sum())
+    raw, _ = at_most(raw, raw[:, BEDROOMS], config.most_rows, config.seed)
     known = np.flatnonzero(~np.isnan(raw[:, BEDROOMS]))
     if len(known) < 2:
         raise ValueError("total_bedrooms is known in fewer than two rows: nothing to compare with")
@@ -47,7 +46,7 @@ def compare_imputers(raw: Matrix, config: ImputationConfig) -> ImputationReport:
         chosen=min(scores, key=lambda score: score.rmse).name,
         scores=scores,
         masked=masked,
-        missing=len(raw) - len(known),
+        missing=missing,
     )
 
 

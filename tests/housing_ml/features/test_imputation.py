@@ -8,7 +8,9 @@ from sklearn.ensemble import RandomForestRegressor
 
 from housing_ml.config.modelling import ImputationConfig
 from housing_ml.data.contract import Matrix, to_matrix
+from housing_ml.data.synthetic import generate
 from housing_ml.features.imputation import BEDROOMS, OTHERS, ConstantState, state_from_arrays
+from housing_ml.modelling.folds import at_most
 from housing_ml.modelling.imputer_comparison import compare_imputers
 from housing_ml.modelling.imputers import imputer
 
@@ -110,6 +112,17 @@ def test_the_same_seed_gives_the_same_comparison_and_another_one_other_masks(raw
     assert compare_imputers(raw, config) == compare_imputers(raw, config)
     other = config.model_copy(update={"seed": 7})
     assert compare_imputers(raw, other).scores != compare_imputers(raw, config).scores
+
+
+def test_of_many_rows_imputers_are_compared_on_a_sample_and_all_missing_are_counted() -> None:
+    raw = to_matrix(generate(1500, seed=3))
+    config = ImputationConfig(candidates=("median",), repeats=2, most_rows=1000)
+    sample, _ = at_most(raw, raw[:, BEDROOMS], 1000, config.seed)
+
+    report = compare_imputers(raw, config)
+
+    assert report.scores == compare_imputers(sample, config).scores
+    assert report.missing == np.isnan(raw[:, BEDROOMS]).sum()
 
 
 def test_nothing_can_be_compared_without_known_values(raw: Matrix) -> None:
