@@ -109,6 +109,9 @@ class PastPrediction(LoggedPrediction, frozen=True, kw_only=True):
     Without reasons its model is no longer kept, or not read by this version of the service.
     """
 
+    at_least: Annotated[
+        bool | None, Meta(description="Whether the price was to be read as this or more.")
+    ]
     base_price: Annotated[
         float | None, Meta(description="Mean price of the reference block groups.")
     ]

@@ -67,10 +67,11 @@ def card(release: str = "champion", *, out: Path | None = None) -> int:
 
 def _show(found: PastPrediction) -> None:
     actual = "not known" if found.actual_price is None else f"{found.actual_price:,.0f} $"
+    more = " or more" if found.at_least else ""
     show(
-        f"Version {found.model_version} ({found.channel}) said **{found.predicted_price:,.0f} $** "
-        f"({found.lower:,.0f} to {found.upper:,.0f}) at {found.at:%Y-%m-%d %H:%M:%S} UTC. "
-        f"Actual price: {actual}."
+        f"Version {found.model_version} ({found.channel}) said **{found.predicted_price:,.0f} $**"
+        f"{more} ({found.lower:,.0f} to {found.upper:,.0f}{more}) at {found.at:%Y-%m-%d %H:%M:%S} "
+        f"UTC. Actual price: {actual}."
     )
     show_rows([{"column": name, "value": str(value)} for name, value in found.row.items()])
     if found.base_price is None or found.contributions is None or found.comparables is None:

@@ -79,6 +79,7 @@ _EXAMPLES: tuple[msgspec.Struct, ...] = (
         upper=_INTERVAL.upper,
         actual_price=452_600.0,
         actual_from="assessor",
+        at_least=False,
         base_price=_BASE,
         contributions=_CONTRIBUTIONS,
         comparables=_COMPARABLES,

@@ -28,6 +28,7 @@ NUMBERS: dict[str, np.dtype[Any]] = {
     "INT32": np.dtype("<i4"),
     "INT16": np.dtype("<i2"),
 }
+_OTHERS = {CATEGORY: TEXT, "prediction_id": TEXT, "at_least": "BOOL"}
 _OPTIONAL = "total_bedrooms"
 Values: TypeAlias = list[float | str | None]
 
@@ -152,12 +153,8 @@ def as_instances(columns: dict[str, Values]) -> bytes:
 
 
 def metadata(names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return how the protocol describes columns of numbers, and of texts that are no number."""
-    texts = {CATEGORY, "prediction_id"}
-    return [
-        {"name": name, "datatype": TEXT if name in texts else "FP64", "shape": [-1]}
-        for name in names
-    ]
+    """Return how the protocol describes columns: those of `_OTHERS` are no numbers."""
+    return [{"name": name, "datatype": _OTHERS.get(name, "FP64"), "shape": [-1]} for name in names]
 
 
 INPUTS = metadata([*NUMERIC, CATEGORY])

@@ -25,10 +25,13 @@ def with_reasons(storage: ReleaseStorage, found: LoggedPrediction) -> PastPredic
     try:
         bundle = Bundle(fetch_bundle(storage, _digest(storage, found.model_version)))
     except (BundleError, ReleaseError):
-        return PastPrediction(**said, base_price=None, contributions=None, comparables=None)
+        return PastPrediction(
+            **said, at_least=None, base_price=None, contributions=None, comparables=None
+        )
     (why,) = explained(bundle, to_matrix({name: [value] for name, value in found.row.items()}))
     return PastPrediction(
         **said,
+        at_least=found.upper >= bundle.manifest.price_range.maximum,
         base_price=why.base_price,
         contributions=why.contributions,
         comparables=why.comparables,

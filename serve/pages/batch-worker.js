@@ -26,6 +26,7 @@ async function price(asked, refuse) {
 }
 
 const cents = (value, decimal) => value.toFixed(2).replace(".", decimal);
+const truth = (value) => (value ? "True" : "False"); // as `housing score` writes it
 const quote = (cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
 
 /** The rows as they came, with their prices beside them. */
@@ -33,7 +34,8 @@ function priced(table, prices) {
   const { delimiter, decimal, lineEnd } = table;
   const lines = table.rows.map(({ number, raw }) => {
     const found = prices.get(number);
-    return [raw, ...(found ? found.map((value) => cents(value, decimal)) : ["", "", ""])].join(delimiter);
+    const cells = found ? [...found.amounts.map((value) => cents(value, decimal)), truth(found.isOpen)] : PRICES.map(() => "");
+    return [raw, ...cells].join(delimiter);
   });
   return new Blob([[table.header, ...PRICES].join(delimiter) + lineEnd, ...lines.map((line) => line + lineEnd)], { type: "text/csv" });
 }
@@ -64,7 +66,9 @@ async function priceAll(table, contract, faults) {
     const places = new Map(asked.map(({ row, place }) => [row, place]));
     try {
       const found = (await price(asked, refuse)).map((one) => ({ ...one, place: places.get(one.row) }));
-      for (const { row, prediction: { predicted_price: value, prediction_interval: { lower, upper } } } of found) prices.set(row.number, [value, lower, upper]);
+      for (const { row, prediction: { predicted_price: value, prediction_interval: { lower, upper }, at_least: isOpen } } of found) {
+        prices.set(row.number, { amounts: [value, lower, upper], isOpen });
+      }
       done += rows.length;
       postMessage({ done, total, points: points(found) });
     } catch (refusal) {

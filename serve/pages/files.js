@@ -3,7 +3,7 @@
 import * as csv from "./csv.js";
 import { unpacked } from "./unpack.js";
 
-export const PRICES = ["predicted_price", "lower", "upper"];
+export const PRICES = ["predicted_price", "lower", "upper", "at_least"];
 
 /** What is missing and what is a number, as in `housing_ml/data/values.py`. */
 const MISSING = new Set(["", "na", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "null", "none", "nan", "+nan", "-nan",

@@ -8,18 +8,18 @@ import { quiet, table } from "./tables.js";
 const get = (id) => document.getElementById(id);
 
 /** How far the price was off, where the actual one came. */
-function outcome({ actual_price: actual, actual_from: from, predicted_price: price, lower, upper }) {
+function outcome({ actual_price: actual, actual_from: from, predicted_price: price, lower, upper, at_least: isOpen }) {
   if (actual === null) return "The actual price is not known yet.";
-  const off = price - actual, inside = actual >= lower && actual <= upper;
+  const off = price - actual, inside = actual >= lower && (isOpen || actual <= upper);
   return `The house really cost ${dollars.format(actual)}${from ? `, as ${from} sent` : ""}: the price was ${dollars.format(Math.abs(off))}`
     + ` (${Math.round((100 * Math.abs(off)) / actual)} %) too ${off < 0 ? "low" : "high"}, and the actual one lies ${inside ? "inside" : "outside"} the interval.`;
 }
 
 function show(found) {
-  const at = new Date(found.at);
+  const at = new Date(found.at), more = found.at_least ? " or more" : "";
   get("answer").replaceChildren(
-    element("p", { className: "money" }, dollars.format(found.predicted_price)),
-    element("p", {}, `${dollars.format(found.lower)} to ${dollars.format(found.upper)}, by version ${found.model_version} (${found.channel}), `
+    element("p", { className: "money" }, dollars.format(found.predicted_price) + more),
+    element("p", {}, `${dollars.format(found.lower)} to ${dollars.format(found.upper)}${more}, by version ${found.model_version} (${found.channel}), `
       + `${at.toLocaleDateString("en-US", { weekday: "long" })}, ${at.toLocaleString()}.`),
     element("p", {}, outcome(found)),
   );

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from serve.telemetry.metrics import Metrics
 
 MODEL = "housing-price"
-OUTPUTS = metadata(["predicted_price", "lower", "upper", "prediction_id"])
+OUTPUTS = metadata(["predicted_price", "lower", "upper", "at_least", "prediction_id"])
 
 _MODEL_PATH = "/models/{name:str}"
 _VERSION_PATH = f"{_MODEL_PATH}/versions/{{version:str}}"
@@ -113,6 +113,7 @@ def _outputs(answer: PredictionResponse, wanted: list[str]) -> list[Tensor]:
         "predicted_price": [found.predicted_price for found in answer.predictions],
         "lower": [found.prediction_interval.lower for found in answer.predictions],
         "upper": [found.prediction_interval.upper for found in answer.predictions],
+        "at_least": [found.at_least for found in answer.predictions],
         "prediction_id": [found.prediction_id for found in answer.predictions],
     }
     unknown = [name for name in wanted if name not in columns]

@@ -40,7 +40,8 @@ try:
     client.infer("housing-price", inputs[1:])
 except triton.InferenceServerException as error:
     refused = error.message()
-print(json.dumps({"price": found.as_numpy("predicted_price").tolist(), "refused": refused}))
+columns = {name: found.as_numpy(name).tolist() for name in ("predicted_price", "at_least")}
+print(json.dumps(columns | {"refused": refused}))
 """
 
 
@@ -60,7 +61,9 @@ def test_tritons_client_gets_the_prices_of_the_api(
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     answer = service.predict(rows).json()["predictions"]
-    assert said["price"] == [found["predicted_price"] for found in answer]
+    for name in ("predicted_price", "at_least"):
+        assert said[name] == [found[name] for found in answer]
+    assert len(set(said["at_least"])) == 2
     assert "longitude is missing" in said["refused"]
 
 

@@ -105,6 +105,8 @@ def test_every_kind_of_file_is_priced_as_the_library_prices_its_rows(
     frame = models.holdout[list(COLUMNS)].iloc[:ROWS].reset_index(drop=True)
     frame.loc[3, "total_bedrooms"] = None
     expected = models.first.bundle.predict(frame).round(2).tolist()
+    at_least = models.first.bundle.at_least(frame).tolist()
+    assert len(set(at_least)) == 2
     page = ready(visit())
     for name, content in variants(frame).items():
         (tmp_path / name).write_bytes(content)
@@ -119,6 +121,7 @@ def test_every_kind_of_file_is_priced_as_the_library_prices_its_rows(
             decimal="," if semicolons else ".",
         )
         assert priced["predicted_price"].tolist() == pytest.approx(expected, abs=0.006), name
+        assert priced["at_least"].tolist() == at_least, name
         page.get_by_label("CSV file").set_input_files([])
 
 
@@ -178,6 +181,6 @@ def test_a_long_file_is_drawn_as_it_is_priced_and_can_be_stopped(
     assert errors[["row", "column", "line"]].to_numpy().tolist() == [[8, "median_income", 9]]
     with page.expect_download() as started:
         page.get_by_role("link", name="Download the priced file").click()
-    priced = pd.read_csv(started.value.path())["predicted_price"]
+    priced = pd.read_csv(started.value.path(), usecols=["predicted_price"])["predicted_price"]
     assert len(priced) == len(frame)
     assert 0 < priced.notna().sum() < len(frame)
