@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +31,7 @@ from housing_ml.config.retrain import RetrainConfig
 from housing_ml.data.contract import COLUMNS, to_matrix
 from housing_ml.data.source import SourceError
 from housing_ml.feedback.actual_prices import Feedback, FeedbackStore
+from housing_ml.registry.models import _REQUIREMENTS
 from housing_ml.registry.relocation import settle_in
 from housing_ml.releases.channels import (
     fetch_bundle,
@@ -267,6 +270,35 @@ def test_mlflow_answers_as_the_api_does(first: Run, housing_frame: pd.DataFrame)
     assert len(example) == 5
     with pytest.raises(mlflow.MlflowException, match=r"median_income, row 0: 83252.* must be"):
         model.predict(rows.assign(median_income=83_252))
+
+
+def test_the_context_of_mlflows_image_is_whole_and_its_model_answers(
+    first: Run, housing_frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    import mlflow  # noqa: PLC0415 - takes seconds
+    from mlflow.models.cli import generate_dockerfile  # noqa: PLC0415 - the same
+
+    mlflow.set_tracking_uri(Settings().tracking_uri)
+    model = f"models:/housing-price/{first.result.version}"
+    words = ["--model-uri", model, "--output-directory", str(tmp_path)]
+    generate_dockerfile.main(words, standalone_mode=False)
+    recipe = (tmp_path / "Dockerfile").read_text()
+    (folder,) = {path.parent for path in tmp_path.rglob("MLmodel")}
+    ours = Path(housing_ml.__file__).parent
+    modules = {path.relative_to(ours) for path in ours.rglob("*.py")}
+    rows = housing_frame.head(20)[list(COLUMNS)]
+    bundle = Bundle(fetch_bundle(open_releases(Settings()), first.result.bundle))
+
+    assert f"FROM python:{platform.python_version()}-slim" in recipe
+    assert re.findall(r"^COPY (\S+) ", recipe, re.MULTILINE) == [str(folder.relative_to(tmp_path))]
+    assert not [path for path in tmp_path.rglob("*") if path.is_symlink()]
+    for name in ("requirements.txt", "conda.yaml"):
+        pinned = re.findall(r"([\w-]+)==[\d.]+$", (folder / name).read_text(), re.MULTILINE)
+        assert sorted(pinned) == sorted(["mlflow", *_REQUIREMENTS])
+    copied = folder / "code" / "housing_ml"
+    assert {path.relative_to(copied) for path in copied.rglob("*") if path.is_file()} >= modules
+    found = mlflow.pyfunc.load_model(str(folder)).predict(rows)
+    np.testing.assert_array_equal(found["price"], bundle.predict(rows))
 
 
 @pytest.mark.parametrize("way", ["moved", "copied", "restored"])

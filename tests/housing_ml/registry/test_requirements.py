@@ -41,6 +41,7 @@ from housing_ml.registry.served_model import PricedRows
 model = PricedRows()
 model.load_context(PythonModelContext({"bundle": bundle}, None))
 print(model.predict(None, pandas.DataFrame(rows)).to_json(orient="records"))
+print(*sys.modules)
 """
 
 
@@ -86,6 +87,8 @@ def test_it_answers_where_every_package_but_its_requirements_is_hidden(
     )
 
     assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
+    said, imported = done.stdout.splitlines()
+    answer = json.loads(said)
+    assert set(_REQUIREMENTS) <= set(imported.split()), "one is not needed"
     assert [set(row) for row in answer] == [{"price", "lower", "upper", "at_least", "warnings"}] * 3
     assert [row["price"] for row in answer] == pytest.approx(bundle.predict(asked).tolist())
