@@ -6,15 +6,17 @@ from datetime import UTC, datetime
 
 from prefect import flow, task
 
+from flows.naming import run_name
 from housing_ml.config.retention import RetentionConfig
 from housing_ml.orchestration.failures import forget_exception
 from housing_ml.orchestration.one_retrain import alone
 from housing_ml.orchestration.runs import run_stage, session
 from housing_ml.records.retention import RetentionReport
 from housing_ml.reporting.artifacts import show_summary
+from housing_ml.reporting.lead import lead, operators_page
 from housing_ml.retention.clearing import clear
 from housing_ml.retention.prefect_runs import old_flow_runs
-from housing_ml.retention.summary import summary
+from housing_ml.retention.summary import picture, sentence, summary
 from housing_ml.settings import Settings
 
 FLOWS = (
@@ -37,7 +39,7 @@ def clearing(config: RetentionConfig, *, delete: bool) -> RetentionReport:
     )
 
 
-@flow(name="retention", persist_result=False, on_failure=[forget_exception])
+@flow(name="retention", persist_result=False, flow_run_name=run_name, on_failure=[forget_exception])
 def retention(
     config: RetentionConfig = RetentionConfig(),  # noqa: B008 - frozen
     delete: bool = False,  # noqa: FBT001, FBT002 - Prefect's form gives it by name
@@ -50,7 +52,8 @@ def retention(
     """
     with alone():
         report = run_stage(clearing, config, delete=delete).result
-    show_summary(summary(report))
+    begins = lead(sentence(report), picture(report), operators_page(Settings()))
+    show_summary(summary(report), begins)
     return report
 
 

@@ -17,6 +17,7 @@ import msgspec
 from prefect import flow, task, unmapped
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows import scored
 from flows.naming import run_name
 from housing_ml import progress
 from housing_ml.bundle.batch_scoring import ScoreReport, claim, score_file
@@ -26,10 +27,13 @@ from housing_ml.orchestration.failures import forget_exception
 from housing_ml.orchestration.runs import session
 from housing_ml.releases.channels import fetch_bundle, open_releases, read_channels
 from housing_ml.releases.records import Channel, Release
+from housing_ml.reporting.artifacts import show_summary
+from housing_ml.reporting.lead import lead, operators_page, version_page
 from housing_ml.settings import Settings
 from housing_ml.storage.errors import ReleaseError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from prefect.task_runners import TaskRunner
@@ -61,7 +65,8 @@ def score(source: str, target: str, channel: Channel = "champion") -> ScoreRepor
         channel: Release channel whose model is used.
     """
     started = time.perf_counter()
-    digest = _release(channel).bundle
+    release = _release(channel)
+    digest = release.bundle
     files = claim(source, target, digest)
     progress.stage("score")
     one: Any = score_one  # Prefect's own types do not fit here
@@ -76,7 +81,9 @@ def score(source: str, target: str, channel: Channel = "champion") -> ScoreRepor
         sizes = [*files.values()]
         found = [each.result() for each in progress.steps(running, "file", sizes)]
     report = reduce(add, found, ScoreReport(target))
-    return msgspec.structs.replace(report, seconds=time.perf_counter() - started)
+    report = msgspec.structs.replace(report, seconds=time.perf_counter() - started)
+    _show(dict(zip(files, found, strict=True)), report, release)
+    return report
 
 
 def run_score(
@@ -85,6 +92,16 @@ def run_score(
     """Run the flow from a program: on the configured Prefect server, or on one of its own."""
     with session(verbose=verbose):
         return score(source, target, channel)
+
+
+def _show(reports: Mapping[str, ScoreReport], report: ScoreReport, release: Release) -> None:
+    settings = Settings()
+    links = {
+        **operators_page(settings),
+        **version_page(settings, release.registered_name, release.version),
+    }
+    begins = lead(scored.sentence(report, release), scored.picture(reports), links)
+    show_summary(scored.summary(reports, report), begins)
 
 
 def _release(channel: Channel) -> Release:

@@ -15,7 +15,9 @@ from flows.retention import FLOWS, retention
 from housing_ml.config.retention import RetentionConfig
 from housing_ml.orchestration.runs import session
 from housing_ml.retention.prefect_runs import old_flow_runs
+from housing_ml.retention.summary import sentence
 from tests.documents import ROOT
+from tests.run_page import newest_page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,11 +47,15 @@ def test_runs_of_this_platform_go_by_age_and_others_stay(
             client.set_flow_run_state(run.id, Completed(), force=True)
         gone, foreign, unfinished = (str(run.id) for run in runs)
         report = retention(RetentionConfig(), delete=True)
+        name, page = newest_page()
         found = old_flow_runs(FLOWS, later, RetentionConfig())
         assert gone in found.names
         found.delete([gone])
         left = {str(run.id) for run in client.read_flow_runs()}
 
+    assert name.startswith("retention by ")
+    assert page[0] == f"**{sentence(report)}**"
+    assert page[1].startswith(f"![{sentence(report)}](data:image/png;base64,")
     assert report.parts[-1].name == "Prefect's runs"
     assert gone not in {*report.parts[-1].names, *left}
     assert not {foreign, unfinished} & set(found.names)

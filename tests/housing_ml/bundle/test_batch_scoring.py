@@ -24,6 +24,7 @@ from housing_ml.orchestration.dask_cluster import ClusterError
 from housing_ml.releases.channels import move_channels, publish_bundle
 from housing_ml.releases.records import Release, TrainingData
 from housing_ml.storage.versioned import LocalReleases
+from tests.run_page import newest_page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -341,6 +342,10 @@ def test_the_flow_prices_with_the_model_of_the_channel(
     assert (report.rows, report.rejected) == (300, 0)
     expected = bundle.predict(housing_frame[:300]).round(2)
     np.testing.assert_array_equal(scored(tmp_path / "out")["predicted_price"], expected)
+    _, page = newest_page()
+    said = "300 of 300 rows were priced by housing-price 1; none was set aside."
+    assert page[0] == f"**{said}**"
+    assert page[1].startswith(f"![{said}](data:image/png;base64,")
 
 
 @pytest.mark.usefixtures("published")
