@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec, resolve_name
+from os.path import isfile
 from pathlib import Path
 from symtable import symtable
 from typing import Any, NamedTuple, TypeAlias
@@ -33,9 +34,9 @@ _BLOCK = (ast.stmt, ast.ExceptHandler, ast.match_case)
 
 
 class _Code(NamedTuple):
-    """Source without what does not run, and the names of what it may import."""
+    """The SHA-256 of source without what does not run, and the names of what it may import."""
 
-    text: str
+    digest: str
     imports: tuple[str, ...]
 
 
@@ -65,8 +66,8 @@ def reached_code(*code: str | Function, without: Sequence[str] = ()) -> dict[str
 
     A function counts with what it uses of its module, and no more; its decorators do not count.
 
-        >>> sorted(reached_code("housing_ml.data.contract"))
-        ['housing_ml.data.contract', 'housing_ml.errors']
+        >>> sorted(reached_code("housing_ml.formats"))
+        ['housing_ml.formats']
     """
     reached: dict[str, _Code] = {}
     waiting: list[str] = []
@@ -83,7 +84,7 @@ def reached_code(*code: str | Function, without: Sequence[str] = ()) -> dict[str
             waiting.append(item)
     named = {item for item in code if isinstance(item, str)}
     _follow(waiting, packages, reached, lambda name: name not in named and _is_in(name, without))
-    return {name: sha256(found.text.encode()).hexdigest() for name, found in reached.items()}
+    return {name: found.digest for name, found in reached.items()}
 
 
 def _is_in(module: str, packages: Sequence[str]) -> bool:
@@ -97,10 +98,12 @@ def _follow(
     left_out: Callable[[str], bool],
 ) -> None:
     """Add to `reached` the modules of `packages` that are waiting, and all that these import."""
+    looked_at: set[str] = set()
     while waiting:
         name = waiting.pop()
-        if name.partition(".")[0] not in packages:
+        if name in looked_at or name.partition(".")[0] not in packages:
             continue
+        looked_at.add(name)
         path = _locate(name)
         if path is None:  # an object of a module, not a module
             name = name.rpartition(".")[0]
@@ -122,10 +125,10 @@ def _locate(module: str) -> Path | None:
     if folders is None:
         return Path(spec.origin) if spec.origin and not rest else None
     for folder in folders:
-        path = Path(folder, *rest)
-        for candidate in (path / "__init__.py", path.with_name(f"{path.name}.py")):
-            if candidate.is_file():
-                return candidate
+        path = "/".join((folder, *rest))
+        for candidate in (f"{path}/__init__.py", f"{path}.py"):
+            if isfile(candidate):  # noqa: PTH113 - thousands: a Path of each would take a second
+                return Path(candidate)
     return None
 
 
@@ -138,17 +141,27 @@ def _read_module(source: bytes, package: str) -> _Code:
 
 
 def _read_function(function: Function) -> _Code:
-    tree = ast.parse(Path(function.__code__.co_filename).read_bytes())
+    tree = _without_annotations(Path(function.__code__.co_filename).read_bytes())
     definition = _definition(function, tree)
-    definition.decorator_list.clear()
-    for node in ast.walk(tree):  # annotations say nothing of what a function computes
+    decorators, definition.decorator_list = definition.decorator_list, []
+    try:
+        used = _uses(definition, _bindings(tree))
+        digest = _plain(node for node in used if not isinstance(node, _IMPORT))
+        return _Code(digest, tuple(_imports(used, function.__globals__["__package__"] or "")))
+    finally:
+        definition.decorator_list = decorators
+
+
+@cache
+def _without_annotations(source: bytes) -> ast.Module:
+    """Return a module's tree; annotations say nothing of what a function computes."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             node.returns = None
         elif isinstance(node, ast.arg):
             node.annotation = None
-    used = _uses(definition, _bindings(tree))
-    text = _plain(node for node in used if not isinstance(node, _IMPORT))
-    return _Code(text, tuple(_imports(used, function.__globals__["__package__"] or "")))
+    return tree
 
 
 def _definition(function: Function, tree: ast.Module) -> ast.FunctionDef | ast.AsyncFunctionDef:
@@ -243,23 +256,25 @@ def _imports(nodes: Iterable[ast.AST], package: str) -> Iterator[str]:
 
 
 def _plain(nodes: Iterable[ast.AST]) -> str:
-    """Return trees as text without places, layout, empty fields and statements that do nothing."""
+    """Digest trees without places, layout, empty fields and statements that do nothing."""
     parts: list[str] = []
     for node in nodes:
         _write(node, parts)
-    return "".join(parts)
+    return sha256("".join(parts).encode()).hexdigest()
 
 
 def _write(node: object, parts: list[str]) -> None:
     if not isinstance(node, ast.AST):
         parts.append(repr(node))
         return
-    if _does_nothing(node):
-        return
-    if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-        node = ast.Raise(exc=node.exc.func)  # the error counts, and its message does not
+    if isinstance(node, ast.stmt):
+        if _does_nothing(node):
+            return
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+            node = ast.Raise(exc=node.exc.func)  # the error counts, and its message does not
     parts.append(f"{type(node).__name__}(")
-    for name, value in ast.iter_fields(node):
+    for name in node._fields:
+        value = getattr(node, name, None)
         if isinstance(value, list):
             if value:
                 parts.append(f"{name}:")
@@ -271,8 +286,8 @@ def _write(node: object, parts: list[str]) -> None:
     parts.append(")")
 
 
-def _does_nothing(node: object) -> bool:
-    match node:
+def _does_nothing(statement: ast.stmt) -> bool:
+    match statement:
         case ast.Pass() | ast.Expr(value=ast.Constant(value=str())):
             return True
         case ast.If(test=test, orelse=[]):
@@ -282,4 +297,10 @@ def _does_nothing(node: object) -> bool:
 
 
 def _is_type_checking(test: ast.expr) -> bool:
-    return ast.unparse(test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+    match test:
+        case ast.Name(id="TYPE_CHECKING"):
+            return True
+        case ast.Attribute(value=ast.Name(id="typing"), attr="TYPE_CHECKING"):
+            return True
+        case _:
+            return False
