@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+# Several processes share few cores: more threads would wait for each other, and burn time at it.
+# Libraries, and what the tests start, read it when they are loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import hypothesis
 import pandas as pd
 import pytest

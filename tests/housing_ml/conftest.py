@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -24,12 +25,14 @@ from housing_ml.records.retrain import RegisteredVersion
 from housing_ml.records.training import BundleRef, TrainingResult
 from housing_ml.storage.store import open_store
 from tests.housing_ml.monitored_service import Rows
+from tests.once import trained_once
 from tests.untrained_bundle import bundle_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from housing_ml.bundle.model import Bundle
+    from housing_ml.modelling.training import TrainedModel
     from housing_ml.settings import Settings
 
 
@@ -127,11 +130,18 @@ class CaliforniaModel(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def california(housing_frame: pd.DataFrame) -> CaliforniaModel:
+def california(
+    housing_frame: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory
+) -> CaliforniaModel:
     """A small model of all training rows: its neighbour statistics are those of any size."""
     train_frame, holdout, _ = split(housing_frame, SplitConfig())
     rows = Rows.of(train_frame)
-    trained = train(
+    trained = trained_once(tmp_path_factory, "california", partial(_californian, rows))
+    return CaliforniaModel(trained.bundle, rows, Rows.of(holdout))
+
+
+def _californian(rows: Rows) -> TrainedModel:
+    return train(
         *rows,
         FeatureParameters(imputer="median", clusters=0),
         "histogram_gradient_boosting",
@@ -139,4 +149,3 @@ def california(housing_frame: pd.DataFrame) -> CaliforniaModel:
         TrainingConfig(folds=3),
         Provenance(data_digest="d" * 64, rows=len(rows.raw), synthetic=False),
     )
-    return CaliforniaModel(trained.bundle, rows, Rows.of(holdout))

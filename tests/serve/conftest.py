@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
@@ -27,6 +28,7 @@ from housing_ml.releases.channels import (
 from housing_ml.releases.records import Release, TrainingData, now
 from housing_ml.rollout.canary import start_canary, start_shadow
 from housing_ml.storage.versioned import LocalReleases
+from tests.once import trained_once
 from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
@@ -144,9 +146,15 @@ class Models(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def models(housing_frame: pd.DataFrame) -> Models:
+def models(housing_frame: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Models:
     training, holdout, _ = split(housing_frame, SplitConfig())
-    return Models(_train(training[:2000], 30), _train(training[2000:4000], 10), holdout)
+    first = partial(_train, training[:2000], 30)
+    second = partial(_train, training[2000:4000], 10)
+    return Models(
+        trained_once(tmp_path_factory, "first", first),
+        trained_once(tmp_path_factory, "second", second),
+        holdout,
+    )
 
 
 def _train(frame: pd.DataFrame, iterations: int) -> TrainedModel:
