@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -57,24 +58,28 @@ def watched(folder: Path, *, hears: bool = True) -> Iterator[Watched]:
         }
         commands = [part.command for part in watchers(settings, ports, folder)]
         _hasten(folder)
-        commands.insert(0, [sys.executable, "-m", "serve"])
-        processes = [
-            stack.enter_context(
-                subprocess.Popen(
-                    command,
-                    env=environment,
-                    stdout=stack.enter_context((folder / f"{number}.log").open("wb")),
-                    stderr=subprocess.STDOUT,
-                )
-            )
-            for number, command in enumerate(commands)
-        ]
-        stack.callback(lambda: [process.kill() for process in processes])
+        start = partial(_start, stack, folder, environment)
+        service = start([sys.executable, "-m", "serve"], "service")
+        # First of all: one that still starts would be an alert, whose group then waits.
+        asked = f"http://127.0.0.1:{ports.service}"
+        until(lambda: _all_live([service]) and _answers(f"{asked}/metrics"))
+        processes = [start(command, str(number)) for number, command in enumerate(commands)]
         prometheus = f"http://127.0.0.1:{ports.prometheus}"
         alerts = f"http://127.0.0.1:{ports.alertmanager}"
         until(lambda: _all_live(processes) and _value(prometheus, "up") == "1")
         until(lambda: _all_live(processes) and _answers(f"{alerts}/-/ready"))
-        yield Watched(processes[0], prometheus, told)
+        yield Watched(service, prometheus, told)
+
+
+def _start(
+    stack: ExitStack, folder: Path, environment: dict[str, str], command: list[str], name: str
+) -> subprocess.Popen[bytes]:
+    log = stack.enter_context((folder / f"{name}.log").open("wb"))
+    process = stack.enter_context(
+        subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    )
+    stack.callback(process.kill)
+    return process
 
 
 def _all_live(processes: list[subprocess.Popen[bytes]]) -> bool:
@@ -98,7 +103,7 @@ def _hasten(folder: Path) -> None:
     asked["rule_files"] = [str(folder / "fast.yml")]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(asked))
     told = yaml.safe_load((folder / "alertmanager.yml").read_text())
-    told["route"]["group_wait"] = "1s"
+    told["route"] |= {"group_wait": "1s", "group_interval": "1s"}
     (folder / "alertmanager.yml").write_text(yaml.safe_dump(told))
 
 
