@@ -34,10 +34,14 @@ SHARED_ARCHIVE = Path(__file__).parents[2] / "shared" / "data" / "housing.tgz"
 
 
 def kept_storages() -> list[Path]:
-    """The release storages that older versions wrote, which lie beside the dataset."""
+    """The release storages that older versions wrote: in `tests/kept`, and beside the dataset."""
     address = os.environ.get("HOUSING_DATA_URL", "").removeprefix("file://")
-    folders = {SHARED_ARCHIVE.parent, Path(address or SHARED_ARCHIVE).parent}
-    found = {file.name: file for folder in folders for file in folder.glob("releases-*.tgz")}
+    folders = {
+        Path(__file__).with_name("kept"),
+        SHARED_ARCHIVE.parent,
+        Path(address or SHARED_ARCHIVE).parent,
+    }
+    found = {file.name: file for folder in folders for file in folder.glob("releases-*.t?z")}
     return [found[name] for name in sorted(found)]
 
 
