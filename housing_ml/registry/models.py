@@ -62,12 +62,13 @@ def register(
         for found in client.search_model_versions(f"name = '{name}'"):
             if found.tags.get("bundle_digest") == bundle.digest:
                 return _registered(found, bundle.digest)
-        run_id, model_uri = _log(client, stages, config, store, settings)
+        run_id, model_id = _log(client, stages, config, store, settings)
         _create_model(client, name)
         version = client.create_model_version(
             name,
-            source=model_uri,
+            source=f"models:/{model_id}",
             run_id=run_id,
+            model_id=model_id,
             tags=_tags(stages, settings),
             description=description(stages),
         )
@@ -239,7 +240,7 @@ def _tags(stages: Stages, settings: Settings) -> dict[str, str]:
 def _log(
     client: MlflowClient, stages: Stages, config: RetrainConfig, store: Store, settings: Settings
 ) -> tuple[str, str]:
-    """Log the parent run, its nested runs and the model; return run id and the model's URI."""
+    """Log the parent run, its nested runs and the model; return the ids of run and model."""
     import mlflow
 
     experiment = _experiment(client, config.registry.model_name, settings)
@@ -307,7 +308,7 @@ def _write_artifacts(folder: Path, stages: Stages, config: RetrainConfig, store:
 
 
 def _log_model(stages: Stages, store: Store) -> str:
-    """Log the bundle so that `mlflow.pyfunc` answers as the API does; return its URI.
+    """Log the bundle so that `mlflow.pyfunc` answers as the API does; return its id.
 
     The signature tells what comes out. What goes in, the contract checks: MLflow's own check would
     refuse whole numbers, categories and missing bedrooms, and take every value.
@@ -333,7 +334,7 @@ def _log_model(stages: Stages, store: Store) -> str:
             code_paths=[str(Path(__file__).parents[1])],
             pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
         )
-    return str(logged.model_uri)
+    return str(logged.model_id)
 
 
 def _answer() -> MlflowSchema:
