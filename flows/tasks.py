@@ -233,7 +233,6 @@ def training(  # noqa: PLR0913 - the choices of the stages before, each from its
     from housing_ml.data.weights import weights_of
     from housing_ml.data.world import describe_world
     from housing_ml.data.world_record import HeldOut
-    from housing_ml.modelling.blocked import blocked_wmape
     from housing_ml.modelling.pipeline_file import pipeline_to_bytes
     from housing_ml.modelling.training import train as fit
 
@@ -262,7 +261,7 @@ def training(  # noqa: PLR0913 - the choices of the stages before, each from its
         ),
         places=trained.places,
         pipeline=store.put_bytes(pipeline_to_bytes(trained.pipeline), ".skops"),
-        blocked_wmape=blocked_wmape(raw, prices, *chosen),
+        blocked_wmape=trained.blocked_wmape,
     )
 
 

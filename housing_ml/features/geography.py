@@ -103,10 +103,18 @@ def _squared_distances(places: Floats, others: Floats) -> Floats:
 
 
 def fit_clusters(places: Floats, clusters: int, seed: int) -> Floats:
-    """Return the centres of k-means, float64 (at most `clusters`, 2), the best of three starts."""
+    """Return the centres of k-means, float64 (`clusters`, 2), the best of three starts.
+
+    Many rows share a place, and a centre that starts where another one does ends without rows: it
+    goes to the place that lies farthest from all centres. Where there are fewer places than
+    clusters, some places have several centres.
+    """
     if clusters == 0:
         return np.empty((0, 2))
     from scipy.cluster.vq import kmeans  # noqa: PLC0415 - slow, and only training needs it
 
     centres, _ = kmeans(places, min(clusters, len(places)), iter=3, seed=seed)
+    while len(centres) < clusters:
+        farthest = _squared_distances(places, centres).min(axis=1).argmax()
+        centres = np.vstack([centres, places[farthest]])
     return np.ascontiguousarray(centres)

@@ -7,13 +7,12 @@ al., Cross-validation strategies for data with temporal, spatial or hierarchical
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
-from housing_ml.modelling.folds import at_most, make_fold, predict_fold
-from housing_ml.modelling.metrics import metrics
+from housing_ml.modelling.folds import draw, make_fold, predict_fold
 from housing_ml.progress import steps
 from housing_ml.records.training import BLOCK_DEGREES
 
@@ -25,33 +24,48 @@ if TYPE_CHECKING:
     from housing_ml.data.contract import Matrix
 
 _MOST_ROWS = 50_000
-"""Of more rows a sample of so many is asked: the figure costs as much as the interval's folds."""
+"""Of more rows a sample of so many is asked: these folds cost as much as the interval's."""
 
 
-def blocked_wmape(  # noqa: PLR0913, PLR0917 - what the final fit takes
+class OutOfBlock(NamedTuple):
+    """Rows as models see them that saw no row of their block.
+
+    Their numbers `row` (n,), ascending; float64 `features` (n, features) and `price` (n,) in
+    dollars.
+    """
+
+    row: NDArray[np.intp]
+    features: NDArray[np.float64]
+    price: NDArray[np.float64]
+
+
+def price_out_of_block(  # noqa: PLR0913, PLR0917 - what the final fit takes
     raw: Matrix,
     y: NDArray[np.float64],
     features: FeatureParameters,
     model: ModelName,
     parameters: Parameters,
     config: TrainingConfig,
-) -> float | None:
-    """Return the wMAPE of each row's price by a model that saw no row of its block.
+) -> OutOfBlock | None:
+    """Return features and price of rows by models that saw no row of their block.
 
-    None where the rows `raw` (rows, 9), with prices `y` (rows,) in dollars, lie in fewer blocks
+    They are all rows, or of many a sample. None where the rows `raw` (rows, 9), with prices `y` (rows,) in dollars, lie in fewer blocks
     than there are folds.
     """
-    raw, y = at_most(raw, y, _MOST_ROWS, config.seed)
+    row = draw(len(raw), _MOST_ROWS, config.seed)
+    raw, y = raw[row], y[row]
     blocks = _blocks(raw)
     if len(np.unique(blocks)) < config.folds:
         return None
     splitter = GroupKFold(config.folds, shuffle=True, random_state=config.seed)
-    predicted = np.empty(len(y))
-    for inside, outside in steps([*splitter.split(raw, groups=blocks)], "blocks left out"):
+    price, matrices = np.empty(len(y)), []
+    splits = [*splitter.split(raw, groups=blocks)]
+    for inside, outside in steps(splits, "blocks left out"):
         fold = make_fold(raw, y, features, inside, outside)
-        found = predict_fold(fold, features, model, parameters, config.seed)
-        predicted[outside] = found.validation
-    return metrics(y, predicted).wmape
+        price[outside] = predict_fold(fold, features, model, parameters, config.seed).validation
+        matrices.append(fold.validation)
+    order = np.argsort(np.concatenate([outside for _, outside in splits]))
+    return OutOfBlock(row, np.vstack(matrices)[order], price)
 
 
 def _blocks(raw: Matrix) -> NDArray[np.int64]:

@@ -55,9 +55,15 @@ def at_most(
     """Return rows (n, 9) and prices (n,), or a sample of them in their order where n > `rows`."""
     if len(raw) <= rows:
         return raw, y
-    drawn = np.random.default_rng(seed).choice(len(raw), rows, replace=False)
-    drawn.sort()
+    drawn = draw(len(raw), rows, seed)
     return raw[drawn], y[drawn]
+
+
+def draw(count: int, rows: int, seed: int) -> NDArray[np.intp]:
+    """Return the numbers of all rows, or of a sample in their order where `count` > `rows`."""
+    if count <= rows:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, rows, replace=False))
 
 
 def make_folds(

@@ -53,22 +53,24 @@ class Tree(NamedTuple):
     leaf: NDArray[np.bool_]
 
 
-def to_onnx(model: Pipeline, spread: HistGradientBoostingRegressor, minimum_spread: float) -> bytes:
+def to_onnx(model: Pipeline, spread: HistGradientBoostingRegressor, minimum_root: float) -> bytes:
     """Return the serialised graph of a fitted price model and a fitted model of its spread.
 
     Args:
         model: the pipeline's steps after the features: "model", with "scale" before it or not.
-        spread: model of the absolute error, on the same features.
-        minimum_spread: dollars; a smaller predicted spread is raised to it.
+        spread: model of the square root of the spread, on the same features and the price.
+        minimum_root: root of the least spread in dollars; a smaller one is raised to it.
 
     Raises:
         ExportError: when the price model is none that `housing_ml.modelling.models` builds.
     """
     nodes = [
         *_price_nodes(model),
-        _ensemble_node(_boosted_trees(spread), "features", "raw_spread", _SUM),
-        helper.make_node("Constant", [], ["minimum_spread"], value=_tensor([[minimum_spread]])),
-        helper.make_node("Max", ["raw_spread", "minimum_spread"], ["spread"]),
+        helper.make_node("Concat", ["features", "price"], ["known"], axis=1),
+        _ensemble_node(_boosted_trees(spread), "known", "raw_root", _SUM),
+        helper.make_node("Constant", [], ["minimum_root"], value=_tensor([[minimum_root]])),
+        helper.make_node("Max", ["raw_root", "minimum_root"], ["root"]),
+        helper.make_node("Mul", ["root", "root"], ["spread"]),
     ]
     graph = helper.make_graph(
         nodes,

@@ -16,10 +16,12 @@ from housing_ml.bundle.reference import describe
 from housing_ml.data.contract import CATEGORIES, NUMERIC, Matrix
 from housing_ml.errors import HousingError
 from housing_ml.fingerprint import feature_fingerprint
-from housing_ml.modelling.conformal import Calibration, calibrate
+from housing_ml.modelling.blocked import OutOfBlock, price_out_of_block
+from housing_ml.modelling.conformal import Calibration, Priced, calibrate
 from housing_ml.modelling.folds import one_fold_at_a_time, predict_fold, splitter
 from housing_ml.modelling.golden_rows import golden_rows, model_splits
 from housing_ml.modelling.known_places import by_place, is_known_out_of_fold
+from housing_ml.modelling.metrics import metrics
 from housing_ml.modelling.models import build_pipeline, predict_in_one_thread
 from housing_ml.modelling.onnx_export import to_onnx
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from housing_ml.config.choices import FeatureParameters, ModelName, Parameters
     from housing_ml.config.modelling import TrainingConfig
     from housing_ml.data.world_record import HeldOut, World
+    from housing_ml.features import HousingFeatures
     from housing_ml.modelling.folds import Fold, FoldPrediction
     from housing_ml.records.evaluation import PlaceFigures
 
@@ -54,6 +57,8 @@ class TrainedModel(NamedTuple):
     bundle: Bundle
     places: PlaceFigures
     """Out of fold, on the training rows."""
+    blocked_wmape: float | None
+    """Of training rows by models that saw no row of their block; None with too few blocks."""
 
 
 def train(  # noqa: PLR0913, PLR0917 - the choices of the stages before, each from its own
@@ -85,7 +90,9 @@ def train(  # noqa: PLR0913, PLR0917 - the choices of the stages before, each fr
         pipeline = build_pipeline(features, model, parameters, config.seed)
         matrix = pipeline["features"].fit_transform(raw, y)
         pipeline[1:].fit(matrix, y, model__sample_weight=weights)
-        calibration = calibrate(matrix, y - out_of_fold, config)
+        blocked = price_out_of_block(raw, y, features, model, parameters, config)
+        beyond = None if blocked is None else _beyond(pipeline["features"], matrix, y, blocked)
+        calibration = calibrate(_known(matrix, out_of_fold), y - out_of_fold, config, beyond)
     predict_in_one_thread(pipeline)
     manifest = Manifest(
         model=model,
@@ -106,7 +113,31 @@ def train(  # noqa: PLR0913, PLR0917 - the choices of the stages before, each fr
     reference = msgspec.structs.replace(reference, source=source, held_out=held_out)
     known = is_known_out_of_fold(raw, splitter(config.folds, config.seed).split(raw))
     places = by_place(y, out_of_fold, known)
-    return TrainedModel(pipeline, _bundle(raw, pipeline, calibration, manifest, reference), places)
+    bundle = _bundle(raw, pipeline, calibration, manifest, reference)
+    wmape = None if blocked is None else metrics(y[blocked.row], blocked.price).wmape
+    return TrainedModel(pipeline, bundle, places, wmape)
+
+
+def _known(features: NDArray[np.float64], price: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what the spread model knows, (rows, features + 1)."""
+    return np.column_stack([features, price])
+
+
+def _beyond(
+    fitted: HousingFeatures,
+    matrix: NDArray[np.float64],
+    y: NDArray[np.float64],
+    blocked: OutOfBlock,
+) -> Priced:
+    """Return the rows of `matrix` (rows, features) with neighbours from beyond their block alone.
+
+    What says where they lie and what they are like keeps the meaning that it has in the model that
+    is served: each fold has other clusters.
+    """
+    near = list(fitted.groups()["neighbours"])
+    far = matrix[blocked.row]
+    far[:, near] = blocked.features[:, near]
+    return Priced(blocked.row, _known(far, blocked.price), y[blocked.row] - blocked.price)
 
 
 def _out_of_fold(
@@ -154,7 +185,8 @@ def _bundle(
 
     def fitted_scores(rows: Matrix) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         matrix = features.transform(rows)
-        return pipeline[1:].predict(matrix), calibration.spread(matrix)
+        price = pipeline[1:].predict(matrix)
+        return price, calibration.spread(_known(matrix, price))
 
     model = to_onnx(pipeline[1:], calibration.model, calibration.minimum)
     golden = golden_rows(raw, model_splits(model, features), fitted_scores, manifest.seed)

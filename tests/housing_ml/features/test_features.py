@@ -18,7 +18,9 @@ from sklearn.utils.estimator_checks import check_estimator
 from housing_ml.config.choices import FeatureParameters
 from housing_ml.data.contract import CATEGORIES, COLUMNS, TARGET, Matrix, to_matrix
 from housing_ml.features import HousingFeatures
+from housing_ml.features.geography import fit_clusters
 from housing_ml.features.imputation import fit_neighbours
+from housing_ml.modelling.folds import make_folds
 from housing_ml.modelling.metrics import metrics
 from housing_ml.modelling.models import build_pipeline
 
@@ -38,6 +40,33 @@ def rows(housing_frame: pd.DataFrame) -> Rows:
 @pytest.fixture(scope="module")
 def fitted(rows: Rows) -> HousingFeatures:
     return HousingFeatures(imputer=fit_neighbours, clusters=8).fit(*rows)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    number=st.lists(st.integers(0, 5), min_size=1, max_size=40),
+    clusters=st.integers(0, 12),
+    seed=st.integers(0, 3),
+)
+def test_there_are_as_many_clusters_as_asked_for_however_few_the_places(
+    number: list[int], clusters: int, seed: int
+) -> None:
+    places = np.column_stack([number, np.square(number)]).astype(float)
+
+    centres = fit_clusters(places, clusters, seed)
+
+    assert centres.shape == (clusters, 2)
+    assert (centres.min(axis=0, initial=np.inf) >= places.min(axis=0)).all()
+    assert (centres.max(axis=0, initial=-np.inf) <= places.max(axis=0)).all()
+
+
+def test_folds_of_rows_in_few_places_have_the_same_columns(rows: Rows) -> None:
+    raw, prices = rows[0].copy(), rows[1]
+    raw[:, :2] = raw[np.arange(len(raw)) % 7, :2]
+
+    folds = make_folds(raw, prices, FeatureParameters(imputer="median", clusters=20), 4, seed=0)
+
+    assert len({fold.validation.shape[1] for fold in folds}) == 1
 
 
 @settings(max_examples=25, deadline=None)

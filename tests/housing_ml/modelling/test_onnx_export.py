@@ -49,7 +49,7 @@ def fitted(model: str, X: NDArray[np.float64], y: NDArray[np.float64]) -> Pipeli
 def spread_model(X: NDArray[np.float64], y: NDArray[np.float64]) -> Any:
     parameters = {"max_iter": 10, "max_leaf_nodes": 8}
     regressor = estimator("histogram_gradient_boosting", parameters, seed=0)
-    return regressor.fit(X, np.abs(y - y.mean()))
+    return regressor.fit(np.column_stack([X, y]), np.sqrt(np.abs(y - y.mean())))
 
 
 def session(graph: bytes) -> onnxruntime.InferenceSession:
@@ -76,7 +76,7 @@ def graphs(
     X, y = data
     models = {model: fitted(model, X, y) for model in DEFAULTS}
     spread = spread_model(X, y)
-    return {model: (rest, to_onnx(rest, spread, 500.0)) for model, rest in models.items()}
+    return {model: (rest, to_onnx(rest, spread, 20.0)) for model, rest in models.items()}
 
 
 @pytest.mark.parametrize("model", DEFAULTS)
@@ -128,9 +128,9 @@ def test_values_on_a_threshold_and_beside_it_go_the_same_way(
 def test_trees_that_are_a_single_leaf_give_the_constant(model: str) -> None:
     X = features(50)
     rest = fitted(model, X, np.full(50, 180_000.0))
-    price, spread = run(to_onnx(rest, spread_model(X, np.full(50, 1.0)), 500.0), X)
+    price, spread = run(to_onnx(rest, spread_model(X, np.full(50, 1.0)), 20.0), X)
     np.testing.assert_allclose(price, 180_000, rtol=1e-12)
-    assert (spread == 500).all()
+    assert (spread == 400).all()
 
 
 def test_linear_models_need_no_scaler(
@@ -138,7 +138,7 @@ def test_linear_models_need_no_scaler(
 ) -> None:
     X, y = data
     rest = Pipeline([("model", estimator("ridge", {}, seed=0))]).fit(X, y)
-    price, _ = run(to_onnx(rest, spread_model(X, y), 500.0), X)
+    price, _ = run(to_onnx(rest, spread_model(X, y), 20.0), X)
     np.testing.assert_allclose(price, rest.predict(X), rtol=1e-12)
 
 
@@ -147,10 +147,11 @@ def test_the_spread_is_raised_to_its_minimum(
 ) -> None:
     X, y = data
     model = spread_model(X, y)
-    predicted = model.predict(X)
-    minimum = float(np.median(predicted))
-    _, spread = run(to_onnx(fitted("ridge", X, y), model, minimum), X)
-    np.testing.assert_array_equal(spread, np.maximum(predicted, minimum))
+    rest = fitted("histogram_gradient_boosting", X, y)
+    root = model.predict(np.column_stack([X, rest.predict(X)]))
+    minimum = float(np.median(root))
+    _, spread = run(to_onnx(rest, model, minimum), X)
+    np.testing.assert_array_equal(spread, np.square(np.maximum(root, minimum)))
 
 
 def test_the_same_model_gives_the_same_bytes(
@@ -158,7 +159,7 @@ def test_the_same_model_gives_the_same_bytes(
 ) -> None:
     X, y = data
     spread = spread_model(X, y)
-    graphs = {to_onnx(fitted("random_forest", X, y), spread, 500.0) for _ in range(2)}
+    graphs = {to_onnx(fitted("random_forest", X, y), spread, 20.0) for _ in range(2)}
     assert len(graphs) == 1
 
 
@@ -173,7 +174,7 @@ def test_another_kind_of_model_is_refused(
     X, y = data
     rest = Pipeline([("model", KNeighborsRegressor())]).fit(X, y)
     with pytest.raises(ExportError, match="KNeighborsRegressor"):
-        to_onnx(rest, spread_model(X, y), 500.0)
+        to_onnx(rest, spread_model(X, y), 20.0)
 
 
 @settings(max_examples=60, deadline=None)
@@ -194,4 +195,4 @@ def test_any_finite_features_agree(X: NDArray[np.float64]) -> None:
 def _histogram_model() -> tuple[Pipeline, Any]:
     X = features(300)
     rest = fitted("histogram_gradient_boosting", X, prices(X))
-    return rest, session(to_onnx(rest, spread_model(X, prices(X)), 500.0))
+    return rest, session(to_onnx(rest, spread_model(X, prices(X)), 20.0))

@@ -55,7 +55,7 @@ def test_bundle_and_pipeline_predict_the_same_for_rows_that_are_new(
     model: ModelName, rows: tuple[Matrix, NDArray[np.float64]]
 ) -> None:
     raw, y = rows
-    pipeline, bundle, _ = trained(raw[:1200], y[:1200], model)
+    pipeline, bundle, *_ = trained(raw[:1200], y[:1200], model)
     limits = bundle.manifest.price_range
     expected = np.clip(pipeline.predict(raw[1200:]), limits.minimum, limits.maximum)
     np.testing.assert_allclose(bundle.predict(raw[1200:]), expected, rtol=1e-9)
@@ -96,7 +96,7 @@ def test_a_price_of_little_weight_moves_the_model_little(
 def test_prices_at_random_cannot_be_predicted(rows: tuple[Matrix, NDArray[np.float64]]) -> None:
     raw, y = rows
     permuted = np.random.default_rng(0).permutation(y)
-    pipeline, bundle, _ = trained(raw[:4000], permuted[:4000])
+    pipeline, bundle, *_ = trained(raw[:4000], permuted[:4000])
     for predicted in (bundle.predict(raw[4000:]), pipeline.predict(raw[4000:])):
         assert -0.25 < r2(permuted[4000:], predicted) < 0.02
 
