@@ -49,8 +49,8 @@ def price_out_of_block(  # noqa: PLR0913, PLR0917 - what the final fit takes
 ) -> OutOfBlock | None:
     """Return features and price of rows by models that saw no row of their block.
 
-    They are all rows, or of many a sample. None where the rows `raw` (rows, 9), with prices `y` (rows,) in dollars, lie in fewer blocks
-    than there are folds.
+    They are all rows, or of many a sample. None where the rows `raw` (rows, 9), with prices `y`
+    (rows,) in dollars, lie in fewer blocks than there are folds.
     """
     row = draw(len(raw), _MOST_ROWS, config.seed)
     raw, y = raw[row], y[row]

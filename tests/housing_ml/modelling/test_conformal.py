@@ -64,15 +64,17 @@ def test_errors_of_zero_give_an_interval_of_the_price_itself() -> None:
 
 def test_the_spread_learns_what_distance_does_from_rows_beyond_their_block() -> None:
     random = np.random.default_rng(4)
-    near, far = random.uniform(size=(2, 3000, 3))
+    near, far = random.uniform(size=(2, 1500, 3))
     far[:, 0] *= 20
     errors = [
-        random.normal(size=3000) * 10_000 * (1 + kilometres) for kilometres in (near.T[0], far.T[0])
+        random.normal(size=1500) * 10_000 * (1 + kilometres) for kilometres in (near.T[0], far.T[0])
     ]
     places = np.array([[0.5, 0.5, 0.5], [18.0, 0.5, 0.5]])
 
     without = calibrate(near, errors[0], TrainingConfig()).spread(places)
-    within = calibrate(near, errors[0], TrainingConfig(), Priced(np.arange(3000), far, errors[1])).spread(places)
+    within = calibrate(
+        near, errors[0], TrainingConfig(), Priced(np.arange(1500), far, errors[1])
+    ).spread(places)
 
     assert without[1] < 2 * without[0]
     assert within[1] > 6 * within[0]
@@ -81,8 +83,8 @@ def test_the_spread_learns_what_distance_does_from_rows_beyond_their_block() -> 
 
 def test_the_spread_is_the_mean_size_of_the_errors() -> None:
     random = np.random.default_rng(5)
-    X = random.uniform(size=(5000, 2))
-    error = random.normal(size=5000) * 30_000 * (0.5 + X[:, 0])
+    X = random.uniform(size=(2000, 2))
+    error = random.normal(size=2000) * 30_000 * (0.5 + X[:, 0])
     assert calibrate(X, error, TrainingConfig()).spread(X).sum() == pytest.approx(
         np.abs(error).sum(), rel=0.02
     )
