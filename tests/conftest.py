@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
+import sys
 import tarfile
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -20,6 +19,7 @@ import pandas as pd
 import pytest
 
 from housing_ml.settings import at_home
+from tests.migrated_mlflow import copy_database, migrate_once
 from tests.postgresql import Postgresql, find_binaries, run_postgresql
 
 hypothesis.settings.register_profile("patient", deadline=None)  # a busy machine makes any test slow
@@ -48,6 +48,12 @@ def kept_storages() -> list[Path]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let files that start processes, and wait for them, come first: other tests fill the waits."""
     items.sort(key=lambda item: "integration" not in item.path.parts)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Spare MLflow's migrations, where a test has imported it."""
+    if "mlflow" in sys.modules:
+        migrate_once(session.config.cache)
 
 
 @pytest.fixture(scope="session")
@@ -91,13 +97,6 @@ os.environ |= at_home(_STATE, os.environ)
 Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
 
 
-def _copy_database(source: Path, target: Path) -> None:
-    part = target.with_suffix(f".{os.getpid()}")
-    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(part)) as new:
-        old.backup(new)
-    part.replace(target)
-
-
 @pytest.fixture(scope="session")
 def prefect_server(
     tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
@@ -117,7 +116,7 @@ def prefect_server(
     }
     with settings.temporary_settings(places), session(verbose=True):
         if not migrated.exists():
-            _copy_database(database, migrated)
+            copy_database(database, migrated)
         with pytest.MonkeyPatch.context() as environment:
             url = settings.PREFECT_API_URL.value()
             environment.setenv("PREFECT_API_URL", url)
