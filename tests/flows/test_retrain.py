@@ -570,7 +570,8 @@ def test_two_runs_at_once_from_nothing_end_well_with_the_model_of_the_first(
     places |= dict.fromkeys(unproxied({}), "")  # where all that is asked is on this machine
 
     with checkout.start(**places) as one, checkout.start(**places) as other:
-        results = [process.communicate(timeout=PATIENCE_SECONDS) for process in (one, other)]
+        whole = 4 * PATIENCE_SECONDS  # that wait is for one step, and these are two retrains
+        results = [process.communicate(timeout=whole) for process in (one, other)]
 
     if one.returncode or other.returncode:
         pytest.fail("\n\n".join(progress for _, progress in results))
