@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
-from housing_ml.modelling.folds import draw, make_fold, predict_fold
+from housing_ml.modelling.folds import make_fold, predict_fold
+from housing_ml.modelling.sampling import sample
 from housing_ml.progress import steps
 from housing_ml.records.training import BLOCK_DEGREES
 
@@ -52,7 +53,7 @@ def price_out_of_block(  # noqa: PLR0913, PLR0917 - what the final fit takes
     They are all rows, or of many a sample. None where the rows `raw` (rows, 9), with prices `y`
     (rows,) in dollars, lie in fewer blocks than there are folds.
     """
-    row = draw(len(raw), _MOST_ROWS, config.seed)
+    row = sample(len(raw), _MOST_ROWS, config.seed)
     raw, y = raw[row], y[row]
     blocks = _blocks(raw)
     if len(np.unique(blocks)) < config.folds:

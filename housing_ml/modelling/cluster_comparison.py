@@ -14,8 +14,9 @@ from sklearn.metrics import davies_bouldin_score, silhouette_score
 
 from housing_ml.config.choices import FeatureParameters
 from housing_ml.features.geography import fit_clusters, plane
-from housing_ml.modelling.folds import at_most, one_fold_at_a_time, predict_fold
+from housing_ml.modelling.folds import one_fold_at_a_time, predict_fold
 from housing_ml.modelling.metrics import metrics
+from housing_ml.modelling.sampling import sampled
 from housing_ml.progress import steps
 from housing_ml.records.features import ClusterReport, ClusterScore
 
@@ -43,7 +44,7 @@ def compare_clusters(
         imputer: what fills missing bedrooms.
         config: numbers of clusters, folds and seed, and of how many rows at most.
     """
-    raw, y = at_most(raw, y, config.most_rows, config.seed)
+    raw, y = sampled(raw, y, config.most_rows, config.seed)
     scores = tuple(
         _score(
             raw, y, FeatureParameters(imputer=imputer, clusters=number, seed=config.seed), config

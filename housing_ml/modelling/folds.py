@@ -49,23 +49,6 @@ def splitter(folds: int, seed: int) -> KFold:
     return KFold(n_splits=folds, shuffle=True, random_state=seed)
 
 
-def at_most(
-    raw: Matrix, y: NDArray[np.float64], rows: int, seed: int
-) -> tuple[Matrix, NDArray[np.float64]]:
-    """Return rows (n, 9) and prices (n,), or a sample of them in their order where n > `rows`."""
-    if len(raw) <= rows:
-        return raw, y
-    drawn = draw(len(raw), rows, seed)
-    return raw[drawn], y[drawn]
-
-
-def draw(count: int, rows: int, seed: int) -> NDArray[np.intp]:
-    """Return the numbers of all rows, or of a sample in their order where `count` > `rows`."""
-    if count <= rows:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(seed).choice(count, rows, replace=False))
-
-
 def make_folds(
     raw: Matrix, y: NDArray[np.float64], features: FeatureParameters, folds: int, seed: int
 ) -> tuple[Fold, ...]:

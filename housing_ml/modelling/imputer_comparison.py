@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from housing_ml.features.imputation import BEDROOMS, Imputer
-from housing_ml.modelling.folds import at_most
 from housing_ml.modelling.imputers import imputer
+from housing_ml.modelling.sampling import sampled
 from housing_ml.progress import steps
 from housing_ml.records.imputation import ImputationReport, ImputerScore
 
@@ -34,7 +34,7 @@ def compare_imputers(raw: Matrix, config: ImputationConfig) -> ImputationReport:
         ValueError: when fewer than two bedroom counts are known.
     """
     missing = int(np.isnan(raw[:, BEDROOMS]).sum())
-    raw, _ = at_most(raw, raw[:, BEDROOMS], config.most_rows, config.seed)
+    raw, _ = sampled(raw, raw[:, BEDROOMS], config.most_rows, config.seed)
     known = np.flatnonzero(~np.isnan(raw[:, BEDROOMS]))
     if len(known) < 2:
         raise ValueError("total_bedrooms is known in fewer than two rows: nothing to compare with")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from housing_ml.modelling.folds import at_most, make_folds, predict_fold
+from housing_ml.modelling.folds import make_folds, predict_fold
 from housing_ml.modelling.metrics import METRIC_NAMES, metrics
 from housing_ml.modelling.models import build_pipeline
+from housing_ml.modelling.sampling import sampled
 from housing_ml.progress import steps
 from housing_ml.records.metrics import Metrics
 from housing_ml.records.selection import CandidateScore, SelectionReport
@@ -41,7 +42,7 @@ def select_model(
     points = list(_points(config))
     for model, parameters in points:
         build_pipeline(features, model, parameters, config.seed)
-    raw, y = at_most(raw, y, config.most_rows, config.seed)
+    raw, y = sampled(raw, y, config.most_rows, config.seed)
     start = perf_counter()
     folds = make_folds(raw, y, features, config.folds, config.seed)
     feature_seconds = perf_counter() - start

@@ -10,9 +10,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from housing_ml.fingerprint import WORDING, code_fingerprint
-from housing_ml.modelling.folds import at_most, make_folds, predict_fold
+from housing_ml.modelling.folds import make_folds, predict_fold
 from housing_ml.modelling.metrics import metrics
 from housing_ml.modelling.models import estimator
+from housing_ml.modelling.sampling import sampled
 from housing_ml.modelling.sweep.space import SPACES
 from housing_ml.progress import steps
 
@@ -60,7 +61,7 @@ class Objective:
     @cached_property
     def folds(self) -> tuple[Fold, ...]:
         """The folds that every trial is judged on."""
-        raw, y = at_most(self.raw, self.y, self.config.most_rows, self.config.seed)
+        raw, y = sampled(self.raw, self.y, self.config.most_rows, self.config.seed)
         return make_folds(raw, y, self.features, self.config.folds, self.config.seed)
 
     def within(self, minutes: float) -> Objective:

@@ -10,9 +10,9 @@ from housing_ml.config.modelling import ImputationConfig
 from housing_ml.data.contract import Matrix, to_matrix
 from housing_ml.data.synthetic import generate
 from housing_ml.features.imputation import BEDROOMS, OTHERS, ConstantState, state_from_arrays
-from housing_ml.modelling.folds import at_most
 from housing_ml.modelling.imputer_comparison import compare_imputers
 from housing_ml.modelling.imputers import imputer
+from housing_ml.modelling.sampling import sampled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +117,7 @@ def test_the_same_seed_gives_the_same_comparison_and_another_one_other_masks(raw
 def test_of_many_rows_imputers_are_compared_on_a_sample_and_all_missing_are_counted() -> None:
     raw = to_matrix(generate(1500, seed=3))
     config = ImputationConfig(candidates=("median",), repeats=2, most_rows=1000)
-    sample, _ = at_most(raw, raw[:, BEDROOMS], 1000, config.seed)
+    sample, _ = sampled(raw, raw[:, BEDROOMS], 1000, config.seed)
 
     report = compare_imputers(raw, config)
 

@@ -13,9 +13,10 @@ from housing_ml.config.modelling import Candidate, FeatureConfig, SelectionConfi
 from housing_ml.config.sweep import SweepConfig
 from housing_ml.data.contract import TARGET, Matrix, to_matrix
 from housing_ml.modelling.cluster_comparison import compare_clusters
-from housing_ml.modelling.folds import at_most, make_folds, predict_fold, splitter
+from housing_ml.modelling.folds import make_folds, predict_fold, splitter
 from housing_ml.modelling.model_comparison import select_model
 from housing_ml.modelling.models import ModelError, build_pipeline
+from housing_ml.modelling.sampling import sampled
 from housing_ml.modelling.sweep.objective import Objective
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def test_the_winner_has_the_least_validation_wmape_and_all_points_are_reported(r
 def test_of_too_many_rows_models_and_trials_see_one_sample_of_them(rows: Rows) -> None:
     ridge = (Candidate(model="ridge"),)
     config = SelectionConfig(candidates=ridge, folds=2, most_rows=1000)
-    raw, price = at_most(*rows, 1000, config.seed)
+    raw, price = sampled(*rows, 1000, config.seed)
 
     report = select_model(*rows, FEATURES, config)
 
@@ -91,7 +92,7 @@ def test_of_too_many_rows_models_and_trials_see_one_sample_of_them(rows: Rows) -
     )
     trials = Objective(*rows, FEATURES, "ridge", {}, SweepConfig(folds=2, most_rows=1000))
     assert [len(fold.train) for fold in trials.folds] == [500, 500]
-    assert at_most(*rows, 1200, 0)[0] is rows[0]
+    assert sampled(*rows, 1200, 0)[0] is rows[0]
 
 
 def test_an_unknown_parameter_is_named_before_any_work() -> None:
@@ -122,7 +123,7 @@ def test_of_many_rows_numbers_of_clusters_are_compared_on_a_sample(rows: Rows) -
 
     sample, whole = (
         compare_clusters(*some, "median", config).scores
-        for some in (at_most(*rows, 1000, config.seed), rows)
+        for some in (sampled(*rows, 1000, config.seed), rows)
     )
 
     assert sample == whole
