@@ -33,10 +33,10 @@ _EPOCH = date(1970, 1, 1)
 _TIMES = 5
 
 
-def ids_of(day: date | None, raw: np.ndarray) -> list[str]:
-    """Return ids as if they were given on that day; None: as an older version gave them."""
+def ids_of(day: date, raw: np.ndarray) -> list[str]:
+    """Return ids as if they were given on that day."""
     names = PredictionIds([b"a key of the deployment"]).issue("agency", "42", raw)
-    told = f"{(day - _EPOCH).days:04x}" if day else "ffff"
+    told = f"{(day - _EPOCH).days:04x}"
     return [name[:14] + told + name[18:] for name in names]
 
 
@@ -46,7 +46,7 @@ def write_day(storage: LocalReleases, day: date, rows: int, *, whole: bool) -> l
     raw = random.uniform(1, 1000, (rows, 9))
     raw[:, -1] = random.integers(0, 5, rows)
     ids = ids_of(day, raw)
-    ids[0] = ids_of(None, raw[:1])[0]
+    ids[0] = f"{ids[0][:18]}-0"  # as version 0.1 gave them
     moment = datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp()
     outputs = [random.uniform(1e5, 4e5, rows) for _ in range(3)]
     step = rows if whole else FILE_ROWS
@@ -91,7 +91,8 @@ def main() -> None:
         }
         for what, name in cases.items():
             print(f"an id {what}: {seconds(storage, name):.2f} s")
-        print(f"an id that there is not: {seconds(storage, '0' * 48, known=False):.2f} s")
+        (other,) = ids_of(days[180], np.zeros((1, 9)))
+        print(f"an id that there is not: {seconds(storage, other, known=False):.2f} s")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 SHARED_ARCHIVE = Path(__file__).parents[2] / "shared" / "data" / "housing.tgz"
 
 
+KEPT_PRICES = {"releases-0.1.0": 437_207.82, "releases-0.2.0": 414_288.46}
+"""What older versions asked for the README's block group, in dollars, by their kept storage."""
+
+
 def kept_storages() -> list[Path]:
     """The release storages that older versions wrote: in `tests/kept`, and beside the dataset."""
     address = os.environ.get("HOUSING_DATA_URL", "").removeprefix("file://")
@@ -86,6 +90,13 @@ def old_home(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     with tarfile.open(request.param) as archive:
         archive.extractall(home / "storage", filter="data")
     return home
+
+
+@pytest.fixture
+def kept(request: pytest.FixtureRequest) -> str:
+    """Name of the storage in `old_home`."""
+    (found,) = (name for name in KEPT_PRICES if name in request.node.name)
+    return found
 
 
 # Prefect: one server for all tests, on a database of its own. No library writes into the home of

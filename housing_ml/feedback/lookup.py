@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _MONTHS_OF_FEEDBACK = timedelta(days=400)
 """How long after a prediction its price is looked for."""
 
+_DAYS_OF_WAITING = 3
+"""How long a row may wait for a disk before it is logged."""
 
 Rewrite: TypeAlias = "Callable[[bytes], bytes]"
 
@@ -54,8 +56,8 @@ def find_prediction(
 ) -> LoggedPrediction | None:
     """Return the prediction of this id, or None; the newest days are searched first.
 
-    An id says on which day it was given: that day is searched first, whatever the log's size. The
-    others are for ids that an older version gave.
+    An id says on which day it was given: no other is searched, whatever the log's size. Those that
+    an older version gave say none.
 
     Args:
         storage: where the log is.
@@ -67,19 +69,22 @@ def find_prediction(
         LogError: when a file of the log cannot be read, or is of a newer format.
     """
     folders = sorted(storage.folders(FOLDER), reverse=True)
-    told = _begun(day or day_of(prediction_id))
-    nearest = [folder for folder in folders if folder in told]
-    others = [] if day else [folder for folder in folders if folder not in told]
-    for folder in (*nearest, *others):
+    if told := day or day_of(prediction_id):
+        begun = _begun(told)
+        folders = [folder for folder in folders if folder in begun]
+    for folder in folders:
         for name in storage.names(folder):
             if name.endswith(".parquet") and (row := _row(storage, name, prediction_id, as_plain)):
                 return _with_price(storage, row)
     return None
 
 
-def _begun(day: date | None) -> set[str]:
-    """Return the folders of files that may hold rows of a day: each lies in that of its start."""
-    days = (day - timedelta(days=back) for back in (0, 1)) if day else ()
+def _begun(day: date) -> set[str]:
+    """Return the folders of files that may hold rows of a day: each lies in that of its start.
+
+    It began the day before, or later where a full disk held the rows back.
+    """
+    days = (day + timedelta(days=after) for after in range(-1, _DAYS_OF_WAITING + 1))
     return {f"{FOLDER}/date={one}" for one in days}
 
 

@@ -40,14 +40,11 @@ from housing_ml.releases.predictions import (
 )
 from housing_ml.releases.records import Release, TrainingData, now
 from housing_ml.storage.versioned import LocalReleases
-from tests.conftest import kept_storages
+from tests.conftest import KEPT_PRICES, kept_storages
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-PRICES = {"releases-0.1.0": 437_207.82, "releases-0.2.0": 414_288.46}
-"""What the versions asked for the README's block group, in dollars."""
 
 HELD_OUT: dict[str, Literal["row", "place"]] = {"releases-0.1.0": "row", "releases-0.2.0": "place"}
 """By what the versions held rows out."""
@@ -58,13 +55,6 @@ oldest = pytest.mark.parametrize(
 """For what is the same whichever version wrote it."""
 
 HOUSING = str(Path(sys.executable).with_name("housing"))
-
-
-@pytest.fixture
-def kept(request: pytest.FixtureRequest) -> str:
-    """Name of the storage that the test has."""
-    (found,) = (name for name in PRICES if name in request.node.name)
-    return found
 
 
 @pytest.fixture
@@ -92,7 +82,7 @@ def rows(
     known = published.set_index("identity")["predicted"]
     identity = identity_hash(housing_frame, salt="")
     priced = housing_frame.assign(predicted=known.reindex(identity).to_numpy())
-    place = pd.DataFrame([PLACE]).assign(predicted=PRICES[kept])
+    place = pd.DataFrame([PLACE]).assign(predicted=KEPT_PRICES[kept])
     return pd.concat([place, priced[:500]])[[*COLUMNS, "predicted"]].dropna(subset="predicted")
 
 

@@ -22,6 +22,7 @@ from housing_ml.feedback.prediction_log import LogError
 from housing_ml.storage.versioned import LocalReleases
 from serve.prediction_log import parquet
 from serve.prediction_log.segments import Entry, to_columns
+from tests.conftest import KEPT_PRICES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,7 +105,7 @@ def test_missing_bedrooms_are_missing(storage: LocalReleases, housing_frame: pd.
     assert found.row["total_bedrooms"] is None
 
 
-def test_the_day_that_an_id_says_is_searched_before_all_others(
+def test_no_day_is_searched_but_the_one_that_an_id_says(
     storage: LocalReleases, housing_frame: pd.DataFrame
 ) -> None:
     raw = to_matrix(housing_frame[:20])
@@ -119,8 +120,9 @@ def test_the_day_that_an_id_says_is_searched_before_all_others(
     storage.write(f"predictions/date={now:%Y-%m-%d}/a.parquet", parquet.encode(to_columns([entry])))
 
     assert find_prediction(storage, ids[7]) is not None  # no other day was read
+    assert find_prediction(storage, PredictionIds([b"key"]).issue("shop", "1", raw)[0]) is None
     with pytest.raises(LogError, match="no Parquet file"):
-        find_prediction(storage, "0" * 48)
+        find_prediction(storage, "an-older-version-0")  # says none: all are searched
 
 
 def test_a_day_that_was_put_together_is_found_by_row_groups(
@@ -163,6 +165,7 @@ def test_the_command_reads_a_day_that_is_packed_in_another_way(
 
 def test_the_command_explains_the_price_by_the_version_that_gave_it(
     old_home: Path,
+    kept: str,
     housing_frame: pd.DataFrame,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -175,6 +178,6 @@ def test_the_command_explains_the_price_by_the_version_that_gave_it(
 
     said = json.loads(capsys.readouterr().out)
     whole = said["base_price"] + sum(said["contributions"].values())
-    assert whole == pytest.approx(437_207.82, abs=0.01)
+    assert whole == pytest.approx(KEPT_PRICES[kept], abs=0.01)
     assert len(said["comparables"]) == 5
     assert said["predicted_price"] == 200_000.0
