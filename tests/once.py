@@ -28,10 +28,10 @@ def trained_once(
         lock(held.fileno())
         if not kept.exists():
             made = make()
-            write_atomically(kept, pickle.dumps((made.pipeline, made.bundle.files(), made.places)))
+            write_atomically(kept, pickle.dumps(made._asdict() | {"bundle": made.bundle.files()}))
             return made
-    pipeline, files, places = pickle.loads(kept.read_bytes())  # noqa: S301 - of this very run
-    return TrainedModel(pipeline, Bundle(files), places)
+    parts = pickle.loads(kept.read_bytes())  # noqa: S301 - of this very run
+    return TrainedModel(**parts | {"bundle": Bundle(parts["bundle"])})
 
 
 def _shared(folders: pytest.TempPathFactory) -> Path:
