@@ -79,6 +79,12 @@ class GateConfig(Config):
         description="Distance of the price-related bias from 0, beyond which the standard calls "
         "it unacceptable.",
     )
+    minimum_equity_rows: int = Field(
+        default=200,
+        ge=1,
+        description="Rows of a region below which its COD, PRD and PRB are shown and not judged: "
+        "among so few, one or two odd prices make them.",
+    )
     traffic_days: int = Field(
         default=7, ge=1, le=366, description="Days of the prediction log that a model must price."
     )

@@ -1,4 +1,4 @@
-"""The gate's rules on how fair the prices are to assess by, everywhere and in each region.
+"""The gate's rules on how fair the prices are to assess by, everywhere and in each large region.
 
 A part breaks a limit when its figure surely lies beyond: by the bootstrap interval that the
 evaluation gives, as the International Association of Assessing Officers judges bias by price.
@@ -59,7 +59,7 @@ def _judge(
     judged = [
         item
         for item in evidence.evaluation.equity
-        if item.part == EVERYWHERE or item.rows >= config.minimum_slice_rows
+        if item.part == EVERYWHERE or item.rows >= config.minimum_equity_rows
     ]
     if not judged:
         return Finding(None, "nobody looked at the ratios")

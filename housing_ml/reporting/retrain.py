@@ -260,10 +260,11 @@ def outcome(
         return f"{registered} is the champion, published for the service."
     if decision.ask:
         return (
-            f"{registered} is a challenger and waits for a person: the champion stays until "
-            f"`housing promote {registered.version} --why REASON`, or Prefect's form of `promote`."
+            f"{registered} is a challenger and waits for a person; nothing in service changes "
+            f"before `housing promote {registered.version} --why REASON`, or Prefect's form of "
+            "`promote`."
         )
-    return f"{registered} is a challenger; the champion stays."
+    return f"{registered} is a challenger; nothing in service changes."
 
 
 def _next_step(decision: GateDecision) -> str:
@@ -271,7 +272,7 @@ def _next_step(decision: GateDecision) -> str:
         return "**Next**: `make serve` and ask for a price, or `housing status`."
     if decision.ask:
         return "**Next**: look at the reasons, then promote it, or leave it."
-    return "**Next**: `housing status` shows the champion that stays."
+    return "**Next**: `housing status` shows what is in service."
 
 
 def _sweep_line(sweep: SweepResult) -> str:

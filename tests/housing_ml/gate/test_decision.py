@@ -249,6 +249,7 @@ def test_a_small_slice_is_not_judged() -> None:
     [
         (fair(prd=1.054), fair("fresno", 400, cod=0.204)),  # beyond it, but not surely
         (fair(), fair("fresno", 60, prb=-0.3)),  # of few rows
+        (fair(), fair("santa barbara", 123, prb=-0.37)),  # of one odd price among them
     ],
 )
 def test_an_inequity_by_chance_or_of_few_rows_is_not_rejected(equity: tuple[Equity, ...]) -> None:
