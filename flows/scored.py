@@ -50,7 +50,7 @@ def summary(reports: Mapping[str, ScoreReport], report: ScoreReport) -> str:
     """Return the whole and the files of most rows in Markdown."""
     rows = [
         {
-            "file": _short(file).replace("|", "\\|"),
+            "file": _short(file),
             "rows": f"{found.rows:,}",
             "set aside": f"{found.rejected:,}",
             "parts": f"{found.parts:,}",

@@ -137,7 +137,7 @@ def _read_module(source: bytes, package: str) -> _Code:
     tree = ast.parse(source)
     lazy = [node for node in tree.body if getattr(node, "name", None) == "__getattr__"]
     running = [node for node in tree.body if node not in lazy]
-    return _Code(_plain([tree]), tuple(_imports(running, package)))
+    return _Code(_digest([tree]), tuple(_imports(running, package)))
 
 
 def _read_function(function: Function) -> _Code:
@@ -146,7 +146,7 @@ def _read_function(function: Function) -> _Code:
     decorators, definition.decorator_list = definition.decorator_list, []
     try:
         used = _uses(definition, _bindings(tree))
-        digest = _plain(node for node in used if not isinstance(node, _IMPORT))
+        digest = _digest(node for node in used if not isinstance(node, _IMPORT))
         return _Code(digest, tuple(_imports(used, function.__globals__["__package__"] or "")))
     finally:
         definition.decorator_list = decorators
@@ -255,7 +255,7 @@ def _imports(nodes: Iterable[ast.AST], package: str) -> Iterator[str]:
                 )
 
 
-def _plain(nodes: Iterable[ast.AST]) -> str:
+def _digest(nodes: Iterable[ast.AST]) -> str:
     """Digest trees without places, layout, empty fields and statements that do nothing."""
     parts: list[str] = []
     for node in nodes:

@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 def copy_database(source: Path, target: Path) -> None:
     """Copy a database of SQLite that may be in use; a reader sees the whole copy or none."""
     part = target.with_suffix(f".{os.getpid()}")
-    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(part)) as new:
-        old.backup(new)
+    _fill(part, source)
     part.replace(target)
+
+
+def _fill(target: Path, source: Path) -> None:
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
 
 
 def migrate_once(cache: pytest.Cache) -> None:
@@ -33,12 +37,11 @@ def migrate_once(cache: pytest.Cache) -> None:
 
     def migrate_or_copy(engine: Engine) -> None:
         file = _unversioned(engine)
-        if file is None or not kept.exists():
-            migrate(engine)
-        else:
-            with closing(sqlite3.connect(kept)) as old, closing(sqlite3.connect(file)) as new:
-                old.backup(new)
-        if file is not None and not kept.exists():
+        if file and kept.exists():
+            _fill(file, kept)
+            return
+        migrate(engine)
+        if file:
             copy_database(file, kept)
 
     utils._upgrade_db = migrate_or_copy

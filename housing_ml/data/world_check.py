@@ -19,7 +19,7 @@ from housing_ml.data.world_words import amount, compared
 from housing_ml.records.world import Shift
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
@@ -93,7 +93,7 @@ def _stray(name: str, expected: Distribution, known: Vector, rows: int) -> Shift
     if len(beyond) <= max(_STRAY, _UNSEEN / rows) * len(known):
         return None
     middle = float(np.median(beyond))
-    ratio = middle / expected.points[int(np.searchsorted(expected.shares, 0.5))]
+    ratio = middle / _quantiles(expected, [0.5])[0]
     return Shift(
         columns=(name,),
         expected=f"values from {amount(name, low)} to {amount(name, high)}",
@@ -109,9 +109,13 @@ def _distance(name: str, expected: Distribution, known: Vector) -> float:
     return min(float(np.abs(found / len(known) - expected.shares).max()) for found in shares)
 
 
+def _quantiles(expected: Distribution, shares: Sequence[float]) -> Vector:
+    return np.array(expected.points)[np.searchsorted(expected.shares, shares)]
+
+
 def _moved(name: str, expected: Distribution, known: Vector) -> Shift:
     quarters = [0.25, 0.5, 0.75]
-    before = np.array(expected.points)[np.searchsorted(expected.shares, quarters)]
+    before = _quantiles(expected, quarters)
     now = np.quantile(known, quarters)
     quartiles = "a median of {} (quartiles {} and {})"
     words = [

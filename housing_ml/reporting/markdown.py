@@ -31,7 +31,8 @@ def table(rows: Sequence[Row]) -> str:
     if not rows:
         return ""
     lines = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
-    lines += ["| " + " | ".join(row.values()) + " |" for row in rows]
+    cells = ([cell.replace("|", "\\|") for cell in row.values()] for row in rows)
+    lines += ["| " + " | ".join(row) + " |" for row in cells]
     return "\n".join(lines)
 
 

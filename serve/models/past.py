@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
 from housing_ml.bundle.manifest import BundleError
-from housing_ml.bundle.model import Bundle
+from housing_ml.bundle.model import Bundle, Prediction
 from housing_ml.data.contract import to_matrix
 from housing_ml.releases.channels import fetch_bundle, find_release, read_channels
 from housing_ml.storage.errors import ReleaseError
@@ -31,11 +32,16 @@ def with_reasons(storage: ReleaseStorage, found: LoggedPrediction) -> PastPredic
     (why,) = explained(bundle, to_matrix({name: [value] for name, value in found.row.items()}))
     return PastPrediction(
         **said,
-        at_least=found.upper >= bundle.manifest.price_range.maximum,
+        at_least=_is_open(bundle, found),
         base_price=why.base_price,
         contributions=why.contributions,
         comparables=why.comparables,
     )
+
+
+def _is_open(bundle: Bundle, found: LoggedPrediction) -> bool:
+    said = (found.predicted_price, found.lower, found.upper)
+    return bool(bundle.is_open(Prediction(*np.array(said)[:, np.newaxis]))[0])
 
 
 def _digest(storage: ReleaseStorage, version: str) -> str:

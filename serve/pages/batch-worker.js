@@ -1,7 +1,7 @@
 /** Prices a file's rows away from the page, which stays free: a thousand at a time, until it is told to stop. */
 
 import { ask, assume } from "./api.js";
-import { PRICES, instance, read } from "./files.js";
+import { RESULTS, instance, read } from "./files.js";
 
 const CHUNK = 1000;
 const PATIENCE = 100; // times that a busy service is asked again
@@ -34,10 +34,10 @@ function priced(table, prices) {
   const { delimiter, decimal, lineEnd } = table;
   const lines = table.rows.map(({ number, raw }) => {
     const found = prices.get(number);
-    const cells = found ? [...found.amounts.map((value) => cents(value, decimal)), truth(found.isOpen)] : PRICES.map(() => "");
+    const cells = found ? [...found.amounts.map((value) => cents(value, decimal)), truth(found.isOpen)] : RESULTS.map(() => "");
     return [raw, ...cells].join(delimiter);
   });
-  return new Blob([[table.header, ...PRICES].join(delimiter) + lineEnd, ...lines.map((line) => line + lineEnd)], { type: "text/csv" });
+  return new Blob([[table.header, ...RESULTS].join(delimiter) + lineEnd, ...lines.map((line) => line + lineEnd)], { type: "text/csv" });
 }
 
 function faulty(faults) {

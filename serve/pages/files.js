@@ -3,7 +3,7 @@
 import * as csv from "./csv.js";
 import { unpacked } from "./unpack.js";
 
-export const PRICES = ["predicted_price", "lower", "upper", "at_least"];
+export const RESULTS = ["predicted_price", "lower", "upper", "at_least"];
 
 /** What is missing and what is a number, as in `housing_ml/data/values.py`. */
 const MISSING = new Set(["", "na", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "null", "none", "nan", "+nan", "-nan",
@@ -14,7 +14,7 @@ const NUMBER = /^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$/;
 export function findColumns(names, { columns, optional }) {
   const twice = names.find((name, at) => name && names.indexOf(name) !== at);
   if (twice) throw new Error(`The file has two columns named ${twice}: leave one.`);
-  const taken = names.find((name) => PRICES.includes(name));
+  const taken = names.find((name) => RESULTS.includes(name));
   if (taken) throw new Error(`Column ${taken} is a result's: rename it.`);
   const found = new Map();
   for (const column of columns) {

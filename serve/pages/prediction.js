@@ -2,7 +2,7 @@
 
 import { askAs, dollars, element } from "./api.js";
 import { title } from "./form.js";
-import { alike, bars } from "./result.js";
+import { alike, bars, orMore } from "./result.js";
 import { quiet, table } from "./tables.js";
 
 const get = (id) => document.getElementById(id);
@@ -16,7 +16,7 @@ function outcome({ actual_price: actual, actual_from: from, predicted_price: pri
 }
 
 function show(found) {
-  const at = new Date(found.at), more = found.at_least ? " or more" : "";
+  const at = new Date(found.at), more = orMore(found);
   get("answer").replaceChildren(
     element("p", { className: "money" }, dollars.format(found.predicted_price) + more),
     element("p", {}, `${dollars.format(found.lower)} to ${dollars.format(found.upper)}${more}, by version ${found.model_version} (${found.channel}), `

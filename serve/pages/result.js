@@ -32,6 +32,9 @@ export function alike(comparables) {
     element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows));
 }
 
+/** How a price is to be read that reaches the end of the known ones. */
+export const orMore = ({ at_least: isOpen }) => (isOpen ? " or more" : "");
+
 /** Price one block group and show the answer in `container`; return what it is comparable to. */
 export async function show(place, container) {
   const [answer, why] = await Promise.all([
@@ -42,8 +45,8 @@ export async function show(place, container) {
   const { lower, upper, level } = found.prediction_interval;
   const warnings = found.warnings.map((warning) => element("li", { className: "wrong" }, warning));
   container.replaceChildren(
-    element("p", { className: "money" }, dollars.format(found.predicted_price) + (found.at_least ? " or more" : "")),
-    element("p", {}, `${dollars.format(lower)} to ${dollars.format(upper)}${found.at_least ? " or more" : ""} for ${Math.round(100 * level)} of 100 such places`),
+    element("p", { className: "money" }, dollars.format(found.predicted_price) + orMore(found)),
+    element("p", {}, `${dollars.format(lower)} to ${dollars.format(upper)}${orMore(found)} for ${Math.round(100 * level)} of 100 such places`),
     ...(warnings.length ? [element("p", {}, "Beyond what training saw:"), element("ul", {}, ...warnings)] : []),
     bars(why.explanations[0]),
     alike(why.explanations[0].comparables),
