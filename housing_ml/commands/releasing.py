@@ -39,25 +39,31 @@ shadow = App(name="shadow", help="Let a release see all requests and answer none
 def status(*, url: str = "http://127.0.0.1:8000", as_json: Json = False) -> int:
     """Show the models that the release channels point at, and how the service is.
 
+    Of the champion it says how fair its prices are to assess by, everywhere and by region.
+
     Args:
         url: Address of the service that a person is told about.
         as_json: Print the channels as JSON; `champion` is null when there is none.
     """
     from housing_ml.monitoring.trend import live_error
     from housing_ml.releases.channels import open_releases, read_channels
+    from housing_ml.releases.equity import equity_of
     from housing_ml.releases.feature_code import feature_code_notes
     from housing_ml.releases.status import service_health, status_document, status_rows
+    from housing_ml.reporting.equity import equity_rows
 
     settings = Settings()
     storage = open_releases(settings)
     channels, _ = read_channels(storage)
     notes = feature_code_notes(storage, channels.channels, same_code=settings.require_same_code)
     if as_json:
-        print_json(status_document(channels, notes))
+        found = {name: equity_of(storage, item.bundle) for name, item in channels.channels.items()}
+        print_json(status_document(channels, notes, found))
     elif "champion" not in channels.channels:
         raise CommandError(no_champion())
     else:
         show_rows(status_rows(channels, datetime.now(UTC), notes))
+        show_rows(equity_rows(equity_of(storage, channels.channels["champion"].bundle)))
         show(live_error(storage))
         show(service_health(url))
     return 0

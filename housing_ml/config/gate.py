@@ -80,10 +80,10 @@ class GateConfig(Config):
         "it unacceptable.",
     )
     minimum_equity_rows: int = Field(
-        default=200,
+        default=50,
         ge=1,
-        description="Rows of a region below which its COD, PRD and PRB are shown and not judged: "
-        "among so few, one or two odd prices make them.",
+        description="Rows of a region below which its COD, PRD and PRB are shown and not judged. "
+        "They are judged without odd ratios, which would make them among so few.",
     )
     traffic_days: int = Field(
         default=7, ge=1, le=366, description="Days of the prediction log that a model must price."

@@ -1,5 +1,6 @@
-"""The gate's rules on how fair the prices are to assess by, everywhere and in each large region.
+"""The gate's rules on how fair the prices are to assess by, everywhere and in each region.
 
+A region is judged without its odd ratios, of which a few make its figures; all rows with them.
 A part breaks a limit when its figure surely lies beyond: by the bootstrap interval that the
 evaluation gives, as the International Association of Assessing Officers judges bias by price.
 """
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 
     from housing_ml.config.gate import GateConfig
     from housing_ml.gate.records import GateEvidence
-    from housing_ml.records.equity import Equity
+    from housing_ml.records.equity import Equity, Ratios
 
 
 class _Limits(NamedTuple):
     low: float
     high: float
 
-    def excess(self, name: str, item: Equity) -> float:
+    def excess(self, name: str, item: Ratios) -> float:
         """Return how far a part's figure surely lies beyond the limits; below 0 within them."""
         interval = item.intervals[name]
         return max(interval.low - self.high, self.low - interval.high)
@@ -56,25 +57,30 @@ def _judge(
 ) -> Finding:
     if evidence.synthetic:
         return FOR_REAL_DATA
-    judged = [
-        item
+    judged = {
+        item.part: _judged(item)
         for item in evidence.evaluation.equity
         if item.part == EVERYWHERE or item.rows >= config.minimum_equity_rows
-    ]
+    }
     if not judged:
         return Finding(None, "nobody looked at the ratios")
-    worst = max(judged, key=lambda item: limits.excess(name, item))
-    told = dict.fromkeys(
-        f"{_said(name, item, shown)} in {item.part}" for item in (judged[0], worst)
-    )
-    value = limits.excess(name, worst)
+    worst = max(judged, key=lambda part: limits.excess(name, judged[part]))
+    told = [
+        f"{_said(name, judged[part], shown)} in {part}"
+        for part in dict.fromkeys((next(iter(judged)), worst))
+    ]
+    value = limits.excess(name, judged[worst])
     reason = (
         f"{name.upper()} is {'; '.join(told)}, and may be {shown(limits.low)} to "
         f"{shown(limits.high)}, as far as chance allows"
     )
-    return Finding(value <= 0, reason, worst.named[name], limits.high)
+    return Finding(value <= 0, reason, judged[worst].named[name], limits.high)
 
 
-def _said(name: str, item: Equity, shown: Callable[[float], str]) -> str:
+def _judged(item: Equity) -> Ratios:
+    return item if item.part == EVERYWHERE or item.trimmed is None else item.trimmed
+
+
+def _said(name: str, item: Ratios, shown: Callable[[float], str]) -> str:
     low, high = item.intervals[name]
     return f"{shown(item.named[name])} ({shown(low)} to {shown(high)})"

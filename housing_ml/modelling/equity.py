@@ -1,5 +1,8 @@
 """How fair the prices are to assess by, with bootstrap intervals: COD, PRD and PRB.
 
+A few odd ratios make the figures of a small part, so that each part has them without the odd ones
+too.
+
 >>> actual = np.array([100_000.0, 200_000.0, 400_000.0])
 >>> equity("all rows", actual, actual, Bootstrap(100)).prd
 1.0
@@ -7,18 +10,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from housing_ml.modelling.metrics import Bootstrap, checked, interval, resamples
-from housing_ml.records.equity import Equity
+from housing_ml.records.equity import Equity, Ratios
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 Vector: TypeAlias = NDArray[np.float64]
+
+_FENCE = 3.0
+"""Interquartile ranges beyond the quartiles where a ratio is odd: extreme outliers, as the standard
+calls them (appendix B)."""
+
+_MOST_ODD = 0.1
+"""Share of the ratios that may be odd: what more of them do is what the model does."""
 
 
 def equity(part: str, actual: ArrayLike, predicted: ArrayLike, bootstrap: Bootstrap) -> Equity:
@@ -36,17 +46,34 @@ def equity(part: str, actual: ArrayLike, predicted: ArrayLike, bootstrap: Bootst
     known, guessed = checked(actual, predicted)
     if guessed.min() <= 0:
         raise ValueError(f"predicted prices must be above 0, but the least is {guessed.min()}")
-    chunks = [_figures(known[rows], guessed[rows]) for rows in resamples(len(known), bootstrap)]
-    found = _figures(known, guessed)
-    return Equity(
-        part=part,
-        rows=len(known),
+    odd = is_odd(guessed / known)
+    trimmed = (
+        Ratios(**_with_intervals(known[~odd], guessed[~odd], bootstrap))
+        if 0 < odd.mean() <= _MOST_ODD
+        else None
+    )
+    return Equity(part=part, trimmed=trimmed, **_with_intervals(known, guessed, bootstrap))
+
+
+def is_odd(ratio: Vector) -> NDArray[np.bool_]:
+    """Return which ratios (rows,) lie far beyond the quartiles of all."""
+    low, high = np.quantile(ratio, [0.25, 0.75])
+    reach = _FENCE * (high - low)
+    odd: NDArray[np.bool_] = (ratio < low - reach) | (ratio > high + reach)
+    return odd
+
+
+def _with_intervals(actual: Vector, predicted: Vector, bootstrap: Bootstrap) -> dict[str, Any]:
+    found = _figures(actual, predicted)
+    chunks = [_figures(actual[rows], predicted[rows]) for rows in resamples(len(actual), bootstrap)]
+    return {
+        "rows": len(actual),
         **{name: float(value) for name, value in found.items()},
-        intervals={
+        "intervals": {
             name: interval([chunk[name] for chunk in chunks], bootstrap.confidence)
             for name in found
         },
-    )
+    }
 
 
 def _figures(actual: Vector, predicted: Vector) -> dict[str, Vector]:

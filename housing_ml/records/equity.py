@@ -9,8 +9,8 @@ from housing_ml.records.metrics import Interval
 EVERYWHERE = "all rows"
 
 
-class Equity(BaseModel):
-    """The ratios of predicted to actual price within one part of the rows.
+class Ratios(BaseModel):
+    """What the ratios of predicted to actual price say.
 
     Source: International Association of Assessing Officers, Standard on Ratio Studies, 2013,
     sections 5.3 to 5.6, and table 1-3 for what they may be.
@@ -18,8 +18,7 @@ class Equity(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    part: str = Field(description=f"A region, or {EVERYWHERE!r}.")
-    rows: int = Field(ge=1, description="Rows in it.")
+    rows: int = Field(ge=1, description="Rows that they are of.")
     cod: float = Field(
         ge=0,
         description="Coefficient of dispersion: mean distance of the ratios from their median, as "
@@ -40,6 +39,17 @@ class Equity(BaseModel):
     def named(self) -> dict[str, float]:
         """The figures by name."""
         return {name: getattr(self, name) for name in EQUITY_NAMES}
+
+
+class Equity(Ratios):
+    """The ratios within one part of the rows, and those without the odd ones."""
+
+    part: str = Field(description=f"A region, or {EVERYWHERE!r}.")
+    trimmed: Ratios | None = Field(
+        default=None,
+        description="Without ratios that lie more than three interquartile ranges beyond the "
+        "quartiles (appendix B); none where none does, or more than a tenth of them do.",
+    )
 
 
 EQUITY_NAMES = ("cod", "prd", "prb")

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from housing_ml.records.base import Record, Told
-from housing_ml.records.equity import EVERYWHERE, Equity
+from housing_ml.records.equity import EVERYWHERE, Equity, Ratios
 from housing_ml.records.metrics import Interval, Metrics
 from housing_ml.records.refs import DatasetRef
 
@@ -144,8 +144,12 @@ def _equity_figures(found: Evaluation) -> dict[str, float]:
     figures: dict[str, float] = {}
     for item in found.equity:
         place = "" if item.part == EVERYWHERE else f"_{item.part.replace(' ', '_')}"
-        for name, value in item.named.items():
-            low, high = item.intervals[name]
-            title = f"{name}{place}"
-            figures |= {title: value, f"{title}_low": low, f"{title}_high": high}
+        kinds: tuple[tuple[str, Ratios | None], ...] = (("", item), ("_trimmed", item.trimmed))
+        for kind, ratios in kinds:
+            if ratios is None:
+                continue
+            for name, value in ratios.named.items():
+                low, high = ratios.intervals[name]
+                title = f"{name}{kind}{place}"
+                figures |= {title: value, f"{title}_low": low, f"{title}_high": high}
     return figures

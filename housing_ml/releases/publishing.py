@@ -12,6 +12,7 @@ from housing_ml.config.promotion import PromotionConfig
 from housing_ml.data.contract import CATEGORY
 from housing_ml.releases.cards import card_name
 from housing_ml.releases.channels import is_published, open_releases, publish_bundle, record_release
+from housing_ml.releases.equity import publish_equity
 from housing_ml.releases.holdout_errors import HoldoutErrors, errors_name
 from housing_ml.releases.predictions import predictions_name
 from housing_ml.releases.records import Release, TrainingData, now
@@ -61,6 +62,7 @@ def publish(  # noqa: PLR0913 - what each of the stages before has found
     by_place = holdout_errors(store.get_frame(evaluated.predictions))
     releases.write(errors_name(release.bundle), msgspec.json.encode(by_place))
     releases.write(card_name(release.bundle), model_card(trained, evaluated).encode())
+    publish_equity(releases, release.bundle, evaluated.evaluation.equity)
     publish_bundle(releases, release.bundle, files)
     if decision.promote or not is_published(releases, release):
         record_release(releases, release)

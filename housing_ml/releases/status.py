@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
 
+    from housing_ml.records.equity import Equity
     from housing_ml.releases.records import Channels, Release
     from housing_ml.reporting.markdown import Row
 
@@ -21,13 +22,17 @@ _UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 _PATIENCE_SECONDS = 3.0
 
 
-def status_document(channels: Channels, notes: Mapping[str, str]) -> dict[str, Any]:
+def status_document(
+    channels: Channels, notes: Mapping[str, str], equity: Mapping[str, tuple[Equity, ...]]
+) -> dict[str, Any]:
     """Return what `housing status --json` prints: each channel's release; champion may be null.
 
-    `notes` are of channels whose bundle other feature code made.
+    `notes` are of channels whose bundle other feature code made, `equity` is how fair a channel's
+    prices are to assess by, everywhere and by region.
     """
     releases = {
         name: msgspec.to_builtins(release)
+        | {"equity": [item.model_dump(mode="json") for item in equity.get(name, ())]}
         | ({"feature_code": notes[name]} if name in notes else {})
         for name, release in channels.channels.items()
     }

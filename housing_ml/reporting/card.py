@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from housing_ml.records.training import BLOCK_DEGREES
+from housing_ml.reporting.equity import equity_rows
 from housing_ml.reporting.markdown import amount, paragraphs, table
 from housing_ml.reporting.retrain import (
     SYNTHETIC_WARNING,
-    equity_rows,
     holdout_rows,
     reach_rows,
 )
@@ -47,7 +47,8 @@ _EQUITY = """## Fair to assess by
 
 Of the International Association of Assessing Officers: COD is the mean distance of the ratios of
 predicted to actual price from their median (at most 15 %), PRD above 1.03 or PRB below -0.05
-means that cheap homes are priced too high beside dear ones."""
+means that cheap homes are priced too high beside dear ones. A ratio is odd that lies more than
+three interquartile ranges beyond the quartiles of its part."""
 
 _LIMITS = """## Limits
 
@@ -75,7 +76,7 @@ def model_card(trained: TrainingResult, evaluated: EvaluationResult) -> str:
         "## By segment",
         table(segment_rows(found)),
         _EQUITY,
-        table(equity_rows(found)),
+        table(equity_rows(found.equity)),
         "## What it leans on\n\nThe error on held-out rows when an input is shuffled:",
         table(importance),
         _LIMITS,

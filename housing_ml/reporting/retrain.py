@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from housing_ml.records.training import BLOCK_DEGREES
+from housing_ml.reporting.equity import equity_rows
 from housing_ml.reporting.gate import gate_lines
 from housing_ml.reporting.markdown import (
-    EQUITY_TITLES,
     METRIC_TITLES,
     Row,
     amount,
@@ -21,7 +21,6 @@ from housing_ml.reporting.markdown import (
 
 if TYPE_CHECKING:
     from housing_ml.config.promotion import PromotionMode
-    from housing_ml.records.equity import Equity
     from housing_ml.records.evaluation import Evaluation
     from housing_ml.records.features import ClusterReport
     from housing_ml.records.gate import GateDecision
@@ -142,20 +141,6 @@ def reach_rows(evaluation: Evaluation, blocked: float | None) -> list[Row]:
     return rows
 
 
-def equity_rows(evaluation: Evaluation) -> list[Row]:
-    """Return how fair the prices are, everywhere and by region, with bootstrap intervals."""
-
-    def said(item: Equity, name: str) -> str:
-        ends = " to ".join(amount(name, end) for end in item.intervals[name])
-        return f"{amount(name, item.named[name])} ({ends})"
-
-    return [
-        {"fair to assess by": item.part, "rows": f"{item.rows:,}"}
-        | {title: said(item, name) for name, title in EQUITY_TITLES.items()}
-        for item in evaluation.equity
-    ]
-
-
 def place_rows(stages: Stages) -> list[Row]:
     """Return the errors at places that training knows and at others, on the holdout and before."""
     sides = {
@@ -189,7 +174,7 @@ def comparisons(stages: Stages) -> dict[str, list[Row]]:
         "clusters": cluster_rows(stages.features.report),
         "models": model_rows(stages.selection.report),
         "holdout": holdout_rows(stages.evaluation.evaluation, level),
-        "equity": equity_rows(stages.evaluation.evaluation),
+        "equity": equity_rows(stages.evaluation.evaluation.equity),
         "reach": reach_rows(stages.evaluation.evaluation, stages.training.blocked_wmape),
         "places": place_rows(stages),
     }

@@ -34,10 +34,11 @@ export function figures(events, metrics) {
   const judged = events.filter((event) => event.bundle in metrics && ["promotion", "rejection"].includes(event.kind));
   const largest = Math.max(...judged.map(({ bundle }) => metrics[bundle].rmse ?? 0), 1);
   const rows = judged.map((event) => {
-    const { rmse, r2, mape, coverage } = metrics[event.bundle];
-    return [event.version, time(event.at), event.kind, bar(rmse, largest), r2?.toFixed(3), percent(mape), percent(coverage)];
+    const { rmse, r2, mape, coverage, cod, prd, prb } = metrics[event.bundle];
+    return [event.version, time(event.at), event.kind, bar(rmse, largest), r2?.toFixed(3), percent(mape), percent(coverage),
+      percent(cod), prd?.toFixed(3), prb?.toFixed(3)];
   });
-  return table("Metrics by version", ["version", "judged", "decision", "RMSE", "R2", "MAPE", "coverage"], rows);
+  return table("Metrics by version", ["version", "judged", "decision", "RMSE", "R2", "MAPE", "coverage", "COD", "PRD", "PRB"], rows);
 }
 
 /** The latest roll backs: from which version to which, and why. */

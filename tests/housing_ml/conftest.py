@@ -17,6 +17,7 @@ from housing_ml.data.contract import NUMERIC
 from housing_ml.data.split import split
 from housing_ml.modelling.metrics import METRIC_NAMES
 from housing_ml.modelling.training import train
+from housing_ml.records.equity import EVERYWHERE, Equity, Ratios
 from housing_ml.records.evaluation import Evaluation, EvaluationResult, PlaceFigures, PlaceSide
 from housing_ml.records.gate import GateDecision
 from housing_ml.records.metrics import Interval as Ends
@@ -61,7 +62,17 @@ def _evaluation(rows: int) -> Evaluation:
         coverage=0.9,
         mean_width=1.0,
         slices=(),
+        equity=(
+            Equity(part=EVERYWHERE, **_ratios(rows)),
+            Equity(part="fresno", trimmed=Ratios(**_ratios(9, prb=-0.04)), **_ratios(10, prb=-0.3)),
+        ),
     )
+
+
+def _ratios(rows: int, prb: float = -0.03) -> dict[str, Any]:
+    figures = {"cod": 0.13, "prd": 1.02, "prb": prb}
+    ends = {name: Ends(value - 0.01, value + 0.01) for name, value in figures.items()}
+    return {"rows": rows, "intervals": ends, **figures}
 
 
 def trained_version(

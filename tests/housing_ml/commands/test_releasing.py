@@ -118,6 +118,25 @@ def test_the_status_shows_releases_their_figures_ages_and_the_service_at_a_glanc
     assert "No service was found at http://127.0.0.1:9" in shown
 
 
+def test_the_status_says_how_fair_the_champion_is_everywhere_and_by_region(
+    housing: Callable[..., Any],
+) -> None:
+    shown = housing("status", "--url", "http://127.0.0.1:9")
+
+    rows = {re.split("  +", line.strip())[0]: line for line in shown.splitlines()}
+    assert "13.00% (12.00% to 14.00%)" in rows["all rows"]
+    assert "-0.300 (-0.310 to -0.290)" in rows["fresno"]
+    assert "-0.040 (-0.050 to -0.030)" in rows["- without 1 odd ratio"]
+
+
+def test_scripts_are_told_how_fair_each_release_is(housing: Callable[..., Any]) -> None:
+    everywhere, fresno = housing("status", "--json")["champion"]["equity"]
+
+    assert (everywhere["part"], everywhere["prb"]) == ("all rows", -0.03)
+    assert everywhere["intervals"]["prb"] == pytest.approx([-0.04, -0.02])
+    assert (fresno["rows"], fresno["trimmed"]["rows"], fresno["trimmed"]["prb"]) == (10, 9, -0.04)
+
+
 def test_two_releases_are_compared(housing: Callable[..., Any], tmp_path: Path) -> None:
     found = housing("compare", "3", "champion", "--json")
 

@@ -19,7 +19,7 @@ from housing_ml.gate.serving_cost import ServingCost
 from housing_ml.gate.slices import SliceEvidence, compare_slices
 from housing_ml.modelling.metrics import METRIC_NAMES, Bootstrap, paired_bootstrap
 from housing_ml.modelling.ratio import Ratio
-from housing_ml.records.equity import EVERYWHERE, Equity
+from housing_ml.records.equity import EVERYWHERE, Equity, Ratios
 from housing_ml.records.evaluation import Evaluation
 from housing_ml.records.gate import Check, CodeState, GateDecision, Traffic, TrafficPart
 from housing_ml.records.metrics import Interval, Metrics, PairedDifference
@@ -31,11 +31,17 @@ CONFIG = GateConfig()
 GOOD = dict.fromkeys(METRIC_NAMES, 0.1) | {"rmse": 38_700.0, "mae": 25_000.0, "r2": 0.887}
 
 
-def fair(part: str = EVERYWHERE, rows: int = 4100, **changes: float) -> Equity:
+def fair(
+    part: str = EVERYWHERE, rows: int = 4100, trimmed: Ratios | None = None, **changes: float
+) -> Equity:
+    return Equity(part=part, trimmed=trimmed, **ratios(rows, **changes).model_dump())
+
+
+def ratios(rows: int = 4100, **changes: float) -> Ratios:
     found = {"cod": 0.13, "prd": 1.02, "prb": -0.03} | changes
     width = {"cod": 0.005, "prd": 0.005, "prb": 0.01}
     ends = {name: Interval(found[name] - width[name], found[name] + width[name]) for name in found}
-    return Equity(part=part, rows=rows, intervals=ends, **found)
+    return Ratios(rows=rows, intervals=ends, **found)
 
 
 def evaluation(
@@ -178,6 +184,16 @@ def test_the_first_model_is_promoted_on_the_limits_alone() -> None:
             {"evaluation": evaluation(equity=(fair(), fair("fresno", 400, prb=0.12)))},
             "+0.120 (+0.110 to +0.130) in fresno",
         ),
+        (
+            "G28",
+            {"evaluation": evaluation(equity=(fair(), fair("fresno", 60, ratios(57, prb=-0.2))))},
+            "-0.200 (-0.210 to -0.190) in fresno",
+        ),
+        (
+            "G27",
+            {"evaluation": evaluation(equity=(fair(EVERYWHERE, 4100, ratios(), prd=1.06),))},
+            "1.060",
+        ),
         ("G29", {"traffic": traffic(not_finite=1)}, "1 of 1,000 logged rows"),
     ],
 )
@@ -248,8 +264,8 @@ def test_a_small_slice_is_not_judged() -> None:
     "equity",
     [
         (fair(prd=1.054), fair("fresno", 400, cod=0.204)),  # beyond it, but not surely
-        (fair(), fair("fresno", 60, prb=-0.3)),  # of few rows
-        (fair(), fair("santa barbara", 123, prb=-0.37)),  # of one odd price among them
+        (fair(), fair("fresno", 40, prb=-0.3)),  # of few rows
+        (fair(), fair("santa barbara", 123, ratios(118), prb=-0.37)),  # of odd prices among them
     ],
 )
 def test_an_inequity_by_chance_or_of_few_rows_is_not_rejected(equity: tuple[Equity, ...]) -> None:

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from housing_ml.bundle.model import Prediction
 from housing_ml.config.modelling import EvaluationConfig
 from housing_ml.data.contract import TARGET, to_matrix
-from housing_ml.modelling.equity import equity
+from housing_ml.modelling.equity import equity, is_odd
 from housing_ml.modelling.evaluation import evaluate
 from housing_ml.modelling.metrics import Bootstrap
 from housing_ml.records.equity import EVERYWHERE
 from housing_ml.records.evaluation import EvaluationResult
 from housing_ml.records.refs import DatasetRef
-from housing_ml.reporting.retrain import equity_rows
+from housing_ml.reporting.equity import equity_rows
 from tests.housing_ml.conftest import PLACES
 
 if TYPE_CHECKING:
@@ -50,6 +50,42 @@ def test_the_figures_are_those_of_assesspy(rows: int, seed: int, slope: float) -
     assert found.prb == pytest.approx(assesspy.prb(*given))
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # assesspy's, of samples that are small
+@settings(max_examples=30)
+@given(st.integers(3, 200), st.integers(0, 1000), st.floats(0.1, 10))
+def test_the_odd_ratios_are_those_of_assesspy(rows: int, seed: int, factor: float) -> None:
+    assesspy = pytest.importorskip("assesspy", reason="needs the locked tools: make install")
+    actual, predicted = sample(rows, seed)
+    predicted[: rows // 10] *= factor
+    odd = is_odd(predicted / actual)
+    assert odd.tolist() == assesspy.is_outlier(list(predicted / actual)).tolist()
+    trimmed = equity("a part", actual, predicted, FEW).trimmed
+    assert (trimmed is not None) == (0 < odd.mean() <= 0.1)
+    if trimmed:
+        given = list(predicted[~odd]), list(actual[~odd])
+        assert trimmed.rows == (~odd).sum()
+        assert trimmed.prd == pytest.approx(assesspy.prd(*given))
+        assert trimmed.prb == pytest.approx(assesspy.prb(*given))
+
+
+def test_an_odd_price_among_few_makes_their_figures_and_not_the_trimmed_ones() -> None:
+    actual, predicted = sample(123, 5, slope=0.0)
+    actual[0] = 0.05 * predicted[0]
+    found = equity("a part", actual, predicted, FEW)
+    assert found.prb < -0.2
+    assert found.trimmed
+    assert abs(found.trimmed.prb) < 0.1
+    low, high = found.trimmed.intervals["prb"]
+    assert high - low < 0.5 * (found.intervals["prb"].high - found.intervals["prb"].low)
+
+
+def test_what_more_than_a_tenth_do_is_not_odd() -> None:
+    actual, predicted = sample(100, 5)
+    predicted[:11] = 20 * actual[:11]
+    assert is_odd(predicted / actual).sum() >= 11
+    assert equity("a part", actual, predicted, FEW).trimmed is None
+
+
 @given(st.floats(0.5, 2.0))
 def test_prices_that_are_all_off_by_the_same_share_are_fair(share: float) -> None:
     actual, _ = sample(50, 0)
@@ -73,6 +109,7 @@ def evaluation(housing_frame: pd.DataFrame) -> Evaluation:
     frame = housing_frame.sample(800, random_state=2)
     actual = frame[TARGET].to_numpy()
     price = actual * (actual / 200_000) ** -0.3
+    price[actual.argmin()] *= 4  # an odd one
     config = EvaluationConfig(bootstrap_samples=100)
     return evaluate(to_matrix(frame), actual, Prediction(price, price, price), config)
 
@@ -95,7 +132,7 @@ def test_an_evaluation_has_the_figures_of_all_rows_and_of_each_region(
 def test_the_report_and_the_registry_are_told_with_intervals_and_by_region(
     evaluation: Evaluation,
 ) -> None:
-    rows = equity_rows(evaluation)
+    rows = equity_rows(evaluation.equity)
     assert rows[0]["PRB"].startswith(f"{evaluation.equity[0].prb:+.3f} (")
     predictions = DatasetRef(key="k", sha256="0" * 64, size=1, rows=1, columns=("identity",))
     result = EvaluationResult(
@@ -104,4 +141,5 @@ def test_the_report_and_the_registry_are_told_with_intervals_and_by_region(
     told = result.told().metrics
     assert told["prd"] == evaluation.equity[0].prd
     assert told["prd_low"] <= told["prd"] <= told["prd_high"]
+    assert told["prd_trimmed"] < told["prd"]
     assert {"cod_los_angeles", "prd_san_francisco_low", "prb_fresno_high"} <= set(told)

@@ -36,8 +36,9 @@ PROCESSES.set_forkserver_preload(["housing_ml.releases.promotion"])
 
 Maker = Callable[..., Any]
 
-WRITES = 10
-"""Predictions, errors by place, card, three files, the version twice, channels, history."""
+WRITES = 11
+"""Predictions, errors by place, card, how fair it is, three files, the version twice, channels,
+history."""
 
 
 @pytest.fixture(scope="module")
