@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from housing_ml.reporting.drawing import BLUE, ORANGE, canvas, legend, png
 from housing_ml.reporting.markdown import table
 
 if TYPE_CHECKING:
@@ -31,6 +30,14 @@ def sentence(report: ScoreReport, release: Release) -> str:
 
 def picture(reports: Mapping[str, ScoreReport]) -> bytes:
     """Draw the rows of each file, those with a price and those set aside, as a PNG."""
+    from housing_ml.reporting.drawing import (  # noqa: PLC0415 - not for each worker of a scoring
+        BLUE,
+        ORANGE,
+        canvas,
+        legend,
+        png,
+    )
+
     shown = _largest(reports)
     figure, axes = canvas("Rows of each file", height=1.3 + 0.25 * len(shown))
     priced = [report.rows - report.rejected for report in shown.values()]

@@ -11,7 +11,6 @@ from flows.naming import run_name
 from flows.progress import Progress
 from housing_ml.config.retrain import RetrainConfig
 from housing_ml.data.source import locate
-from housing_ml.modelling.sweep.figures import sweep_page
 from housing_ml.orchestration.failures import forget_exception
 from housing_ml.orchestration.runs import result_storage, run_stage, session
 from housing_ml.records.sweep import SweepResult
@@ -89,6 +88,8 @@ def sweep(config: RetrainConfig = RetrainConfig()) -> SweepResult:  # noqa: B008
     Args:
         config: What may be turned: of a retrain, up to its sweep.
     """
+    from housing_ml.modelling.sweep.figures import sweep_page  # noqa: PLC0415 - takes a second
+
     stages, drawn = search(config, Progress(STAGES))
     found = stages.sweep
     store = open_store(Settings())

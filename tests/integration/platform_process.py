@@ -28,9 +28,10 @@ SECRET = "a-key-that-nobody-may-see"  # noqa: S105
 
 
 class Platform(NamedTuple):
-    """The processes, where they are, and what the webhook was told."""
+    """The processes, where they are, what the webhook was told, and who asks Prefect."""
 
     process: subprocess.Popen[str]
+    client: httpx.Client
     home: Path
     prefect: str
     mlflow: str
@@ -53,11 +54,9 @@ class Platform(NamedTuple):
 
     def post(self, path: str, body: Any) -> httpx.Response:
         """Ask Prefect's API; what its database has no time for is asked again."""
-        with httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS) as client:
-            while (
-                answer := client.post(f"{self.prefect}/api/{path}", json=body)
-            ).status_code == 503:
-                time.sleep(1)
+        address = f"{self.prefect}/api/{path}"
+        while (answer := self.client.post(address, json=body)).status_code == 503:
+            time.sleep(1)
         return answer
 
     def ask(self, path: str, **filters: Any) -> list[dict[str, Any]]:
@@ -77,12 +76,11 @@ class Platform(NamedTuple):
     def given(self, deployment: str, config: dict[str, Any]) -> Iterator[None]:
         """Change what a deployment's runs are given, as the page does, while the block runs."""
         path = f"{self.prefect}/api/deployments/{self.deployment(deployment)['id']}"
-        with httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS) as client:
-            client.patch(path, json={"parameters": {"config": config}}).raise_for_status()
-            try:
-                yield
-            finally:
-                client.patch(path, json={"parameters": {}}).raise_for_status()
+        self.client.patch(path, json={"parameters": {"config": config}}).raise_for_status()
+        try:
+            yield
+        finally:
+            self.client.patch(path, json={"parameters": {}}).raise_for_status()
 
     def runs(self, deployment: str) -> list[dict[str, Any]]:
         return self.ask("flow_runs", deployments={"name": {"any_": [deployment]}})
@@ -99,7 +97,7 @@ class Platform(NamedTuple):
         while not (found := holds()):
             log = (self.home / "logs" / "worker.log").read_text()
             assert time.monotonic() < give_up, (log, self.told)
-            time.sleep(0.2)
+            time.sleep(0.5)  # each look costs the server a query
         return found
 
     def wait(self, identity: str, *states: str) -> dict[str, Any]:
@@ -203,7 +201,8 @@ def run_platform(home: Path, places: dict[str, str]) -> Iterator[Platform]:
         try:
             _wait_until_ready(process)
             pages.pop("alertmanager")
-            yield Platform(process, home, **pages, told=told)
+            with httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS) as client:
+                yield Platform(process, client, home, **pages, told=told)
         finally:
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=PATIENCE_SECONDS)
