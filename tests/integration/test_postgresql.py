@@ -63,9 +63,14 @@ def champion() -> str:
 
 
 def test_retrains_are_cached_registered_and_rolled_back(databases: dict[str, str]) -> None:
-    first = Run(small(selection={"candidates": [{"model": "decision_tree"}]}))
-    better = Run(small())
-    again = Run(small())
+    few = {
+        "imputation": {"candidates": ["median"]},
+        "features": {"cluster_candidates": [0]},
+        "sweep": {"trials": 1},
+    }
+    first = Run(small(**few, selection={"candidates": [{"model": "decision_tree"}]}))
+    better = Run(small(**few))
+    again = Run(small(**few))
 
     assert first.computed == STAGES
     assert better.result.promoted
