@@ -90,7 +90,7 @@ def model_splits(model: bytes, features: HousingFeatures) -> Splits:
 
 def _node_splits(node: onnx.NodeProto) -> tuple[NDArray[np.intp], Floats]:
     values = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
-    if node.op_type != "TreeEnsemble":
+    if node.op_type != "TreeEnsemble" or node.input[0] == "price":
         return np.empty(0, dtype=np.intp), np.empty(0)
     columns = np.array(values["nodes_featureids"], dtype=np.intp)
     return columns, onnx.numpy_helper.to_array(values["nodes_splits"])

@@ -23,11 +23,14 @@ from sklearn.linear_model import Lasso, Ridge
 from sklearn.tree import DecisionTreeRegressor
 
 from housing_ml.errors import HousingError
+from housing_ml.modelling.price_scale import SAME
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
+
+    from housing_ml.modelling.price_scale import PriceScale
 
 _OPSETS = [helper.make_opsetid("", 21), helper.make_opsetid("ai.onnx.ml", 5)]
 _IR_VERSION = 10
@@ -53,13 +56,19 @@ class Tree(NamedTuple):
     leaf: NDArray[np.bool_]
 
 
-def to_onnx(model: Pipeline, spread: HistGradientBoostingRegressor, minimum_root: float) -> bytes:
+def to_onnx(
+    model: Pipeline,
+    spread: HistGradientBoostingRegressor,
+    minimum_root: float,
+    scale: PriceScale = SAME,
+) -> bytes:
     """Return the serialised graph of a fitted price model and a fitted model of its spread.
 
     Args:
         model: the pipeline's steps after the features: "model", with "scale" before it or not.
         spread: model of the square root of the spread, on the same features and the price.
         minimum_root: root of the least spread in dollars; a smaller one is raised to it.
+        scale: what the spread is multiplied with, by price.
 
     Raises:
         ExportError: when the price model is none that `housing_ml.modelling.models` builds.
@@ -70,7 +79,9 @@ def to_onnx(model: Pipeline, spread: HistGradientBoostingRegressor, minimum_root
         _ensemble_node(_boosted_trees(spread), "known", "raw_root", _SUM),
         helper.make_node("Constant", [], ["minimum_root"], value=_tensor([[minimum_root]])),
         helper.make_node("Max", ["raw_root", "minimum_root"], ["root"]),
-        helper.make_node("Mul", ["root", "root"], ["spread"]),
+        helper.make_node("Mul", ["root", "root"], ["square"]),
+        _ensemble_node([_scale_tree(scale)], "price", "factor", _SUM),
+        helper.make_node("Mul", ["square", "factor"], ["spread"]),
     ]
     graph = helper.make_graph(
         nodes,
@@ -145,6 +156,23 @@ def _histogram_tree(nodes: NDArray[Any]) -> Tree:
         right=nodes["right"].astype(np.int64),
         value=nodes["value"],
         leaf=nodes["is_leaf"].astype(np.bool_),
+    )
+
+
+def _scale_tree(scale: PriceScale) -> Tree:
+    """Return a tree of the price alone: its edges from the least on, each to a leaf or beyond."""
+    edges = len(scale.edges)
+    number = np.arange(2 * edges + 1)
+    leaf = (number % 2 == 1) | (number == 2 * edges)
+    threshold, value = np.zeros(len(number)), np.zeros(len(number))
+    threshold[~leaf], value[leaf] = scale.edges, scale.factors
+    return Tree(
+        feature=np.zeros(len(number), dtype=np.int64),
+        threshold=threshold,
+        left=np.where(leaf, -1, number + 1),
+        right=np.where(leaf, -1, number + 2),
+        value=value,
+        leaf=leaf,
     )
 
 

@@ -17,7 +17,7 @@ from housing_ml.data.contract import CATEGORIES, NUMERIC, Matrix
 from housing_ml.errors import HousingError
 from housing_ml.fingerprint import feature_fingerprint
 from housing_ml.modelling.blocked import OutOfBlock, price_out_of_block
-from housing_ml.modelling.conformal import Calibration, Priced, calibrate
+from housing_ml.modelling.conformal import Calibration, Priced, as_of_all_rows, calibrate
 from housing_ml.modelling.folds import one_fold_at_a_time, predict_fold, splitter
 from housing_ml.modelling.golden_rows import golden_rows, model_splits
 from housing_ml.modelling.known_places import by_place, is_known_out_of_fold
@@ -92,7 +92,8 @@ def train(  # noqa: PLR0913, PLR0917 - the choices of the stages before, each fr
         pipeline[1:].fit(matrix, y, model__sample_weight=weights)
         blocked = price_out_of_block(raw, y, features, model, parameters, config)
         beyond = None if blocked is None else _beyond(pipeline["features"], matrix, y, blocked)
-        calibration = calibrate(_known(matrix, out_of_fold), y - out_of_fold, config, beyond)
+        error = as_of_all_rows(y - out_of_fold, config.folds)
+        calibration = calibrate(_known(matrix, out_of_fold), error, config, beyond)
     predict_in_one_thread(pipeline)
     manifest = Manifest(
         model=model,
@@ -188,7 +189,7 @@ def _bundle(
         price = pipeline[1:].predict(matrix)
         return price, calibration.spread(_known(matrix, price))
 
-    model = to_onnx(pipeline[1:], calibration.model, calibration.minimum)
+    model = to_onnx(pipeline[1:], calibration.model, calibration.minimum, calibration.scale)
     golden = golden_rows(raw, model_splits(model, features), fitted_scores, manifest.seed)
     expected = bounded(*fitted_scores(golden), manifest)
     bundle = Bundle.assemble(manifest, features, model, Golden(golden, *expected), reference)

@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from housing_ml.modelling.models import DEFAULTS, estimator
 from housing_ml.modelling.onnx_export import ExportError, to_onnx
+from housing_ml.modelling.price_scale import PriceScale
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -152,6 +153,22 @@ def test_the_spread_is_raised_to_its_minimum(
     minimum = float(np.median(root))
     _, spread = run(to_onnx(rest, model, minimum), X)
     np.testing.assert_array_equal(spread, np.square(np.maximum(root, minimum)))
+
+
+def test_the_spread_is_scaled_by_price_also_where_a_step_ends(
+    data: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> None:
+    X, y = data
+    rest, model = fitted("histogram_gradient_boosting", X, y), spread_model(X, y)
+    price = rest.predict(X)
+    edges = np.quantile(price, [0.25, 0.5, 0.75], method="nearest")
+    scale = PriceScale(edges, np.array([0.5, 0.9, 1.1, 2.0]))
+    root = model.predict(np.column_stack([X, price]))
+
+    _, spread = run(to_onnx(rest, model, 20.0, scale), X)
+
+    assert np.isin(edges, price).all()
+    np.testing.assert_array_equal(spread, np.square(np.maximum(root, 20.0)) * scale(price))
 
 
 def test_the_same_model_gives_the_same_bytes(
