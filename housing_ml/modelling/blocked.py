@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
-from housing_ml.modelling.folds import make_fold, predict_fold
+from housing_ml.modelling.folds import price_unseen
 from housing_ml.modelling.sampling import sample
-from housing_ml.progress import steps
 from housing_ml.records.training import BLOCK_DEGREES
 
 if TYPE_CHECKING:
@@ -59,14 +58,13 @@ def price_out_of_block(  # noqa: PLR0913, PLR0917 - what the final fit takes
     if len(np.unique(blocks)) < config.folds:
         return None
     splitter = GroupKFold(config.folds, shuffle=True, random_state=config.seed)
-    price, matrices = np.empty(len(y)), []
     splits = [*splitter.split(raw, groups=blocks)]
-    for inside, outside in steps(splits, "blocks left out"):
-        fold = make_fold(raw, y, features, inside, outside)
-        price[outside] = predict_fold(fold, features, model, parameters, config.seed).validation
-        matrices.append(fold.validation)
+    found = price_unseen(
+        raw, y, splits, features, model, parameters, config.seed, "blocks left out"
+    )
+    matrices, prices = zip(*found, strict=True)
     order = np.argsort(np.concatenate([outside for _, outside in splits]))
-    return OutOfBlock(row, np.vstack(matrices)[order], price)
+    return OutOfBlock(row, np.vstack(matrices)[order], np.concatenate(prices)[order])
 
 
 def _blocks(raw: Matrix) -> NDArray[np.int64]:

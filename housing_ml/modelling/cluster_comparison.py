@@ -14,7 +14,7 @@ from sklearn.metrics import davies_bouldin_score, silhouette_score
 
 from housing_ml.config.choices import FeatureParameters
 from housing_ml.features.geography import fit_clusters, plane
-from housing_ml.modelling.folds import one_fold_at_a_time, predict_fold
+from housing_ml.modelling.folds import price_unseen, splitter
 from housing_ml.modelling.metrics import metrics
 from housing_ml.modelling.sampling import sampled
 from housing_ml.progress import steps
@@ -60,10 +60,10 @@ def compare_clusters(
 def _score(
     raw: Matrix, y: NDArray[np.float64], features: FeatureParameters, config: FeatureConfig
 ) -> ClusterScore:
-    found = []
-    for fold in one_fold_at_a_time(raw, y, features, config.folds, config.seed):
-        predicted = predict_fold(fold, features, _MODEL, _PARAMETERS, config.seed)
-        found.append(metrics(fold.validation_price, predicted.validation))
+    splits = [*splitter(config.folds, config.seed).split(raw)]
+    priced = price_unseen(raw, y, splits, features, _MODEL, _PARAMETERS, config.seed)
+    pairs = zip(splits, priced, strict=True)
+    found = [metrics(y[outside], unseen.price) for (_, outside), unseen in pairs]
     inertia, silhouette, davies_bouldin = _shape(raw, features)
     return ClusterScore(
         clusters=features.clusters,

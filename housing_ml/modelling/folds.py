@@ -6,6 +6,7 @@ predictions as fitting the steps after the features on the matrices here.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,15 +14,20 @@ from sklearn.model_selection import KFold
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from housing_ml.modelling.models import build_pipeline, features_for, predict_in_one_thread
+from housing_ml.modelling.processes import in_processes, processors
 from housing_ml.progress import steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from typing import TypeAlias
 
     from numpy.typing import NDArray
 
     from housing_ml.config.choices import FeatureParameters, ModelName, Parameters
     from housing_ml.data.contract import Matrix
+
+    Split: TypeAlias = tuple[NDArray[np.intp], NDArray[np.intp]]
+    """The numbers of the rows to fit on, and of those to predict."""
 
 
 class Fold(NamedTuple):
@@ -44,6 +50,16 @@ class FoldPrediction(NamedTuple):
     validation: NDArray[np.float64]
 
 
+class Unseen(NamedTuple):
+    """Rows as a model sees them that did not know them.
+
+    Float64 `features` (n, features) and `price` (n,) in dollars.
+    """
+
+    features: NDArray[np.float64]
+    price: NDArray[np.float64]
+
+
 def splitter(folds: int, seed: int) -> KFold:
     """Return the split into folds: of shuffled rows, the same for the same seed."""
     return KFold(n_splits=folds, shuffle=True, random_state=seed)
@@ -53,23 +69,8 @@ def make_folds(
     raw: Matrix, y: NDArray[np.float64], features: FeatureParameters, folds: int, seed: int
 ) -> tuple[Fold, ...]:
     """Fit the features on each fold's training rows, and transform both sides with them."""
-    return tuple(one_fold_at_a_time(raw, y, features, folds, seed, "features of fold"))
-
-
-def one_fold_at_a_time(  # noqa: PLR0913, PLR0917 - those of `make_folds`, and a word
-    raw: Matrix,
-    y: NDArray[np.float64],
-    features: FeatureParameters,
-    folds: int,
-    seed: int,
-    step: str = "fold",
-) -> Iterator[Fold]:
-    """Yield what `make_folds` returns, for who needs each once: all of many rows are gigabytes.
-
-    `step` is what each is called where somebody looks.
-    """
-    for inside, outside in steps([*splitter(folds, seed).split(raw)], step):
-        yield make_fold(raw, y, features, inside, outside)
+    splits = steps([*splitter(folds, seed).split(raw)], "features of fold")
+    return tuple(make_fold(raw, y, features, *split) for split in splits)
 
 
 def make_fold(
@@ -84,6 +85,40 @@ def make_fold(
     train = np.asarray(fitted.fit_transform(raw[inside], y[inside]))
     validation = np.asarray(fitted.transform(raw[outside]))
     return Fold(train, y[inside], validation, y[outside])
+
+
+def price_unseen(  # noqa: PLR0913, PLR0917 - all that makes a model, and who sees what
+    raw: Matrix,
+    y: NDArray[np.float64],
+    splits: Sequence[Split],
+    features: FeatureParameters,
+    model: ModelName,
+    parameters: Parameters,
+    seed: int,
+    step: str = "fold",
+) -> Iterator[Unseen]:
+    """Yield, for each split, its second rows as a model sees them that knows the first ones alone.
+
+    No more folds are in memory than are computed at a time. `step` is what each is called where
+    somebody looks.
+    """
+    work = partial(_price_unseen, raw, y, features, model, parameters, seed)
+    found = in_processes(work, splits, processors(len(y)))
+    for _, unseen in zip(steps(splits, step), found, strict=True):
+        yield unseen
+
+
+def _price_unseen(  # noqa: PLR0913, PLR0917 - the same
+    raw: Matrix,
+    y: NDArray[np.float64],
+    features: FeatureParameters,
+    model: ModelName,
+    parameters: Parameters,
+    seed: int,
+    split: Split,
+) -> Unseen:
+    fold = make_fold(raw, y, features, *split)
+    return Unseen(fold.validation, predict_fold(fold, features, model, parameters, seed).validation)
 
 
 def predict_fold(

@@ -67,6 +67,7 @@ DEFAULTS: dict[ModelName, Parameters] = {
         "min_samples_leaf": 8,
         "l2_regularization": 10.0,
         "max_features": 0.15,
+        "max_bins": 64,  # as good as 255 by cross-validation, in four fifths of the time
         "early_stopping": False,  # "auto" holds rows back above 10,000 of them
     },
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +17,7 @@ from housing_ml.errors import HousingError
 from housing_ml.fingerprint import feature_fingerprint
 from housing_ml.modelling.blocked import OutOfBlock, price_out_of_block
 from housing_ml.modelling.conformal import Calibration, Priced, as_of_all_rows, calibrate
-from housing_ml.modelling.folds import one_fold_at_a_time, predict_fold, splitter
+from housing_ml.modelling.folds import price_unseen, splitter
 from housing_ml.modelling.golden_rows import golden_rows, model_splits
 from housing_ml.modelling.known_places import by_place, is_known_out_of_fold
 from housing_ml.modelling.metrics import metrics
@@ -26,8 +25,6 @@ from housing_ml.modelling.models import build_pipeline, predict_in_one_thread
 from housing_ml.modelling.onnx_export import to_onnx
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
     from sklearn.pipeline import Pipeline
 
@@ -36,7 +33,6 @@ if TYPE_CHECKING:
     from housing_ml.config.modelling import TrainingConfig
     from housing_ml.data.world_record import HeldOut, World
     from housing_ml.features import HousingFeatures
-    from housing_ml.modelling.folds import Fold, FoldPrediction
     from housing_ml.records.evaluation import PlaceFigures
 
 _LIBRARIES = ("numpy", "pykdtree", "scipy", "scikit-learn", "onnx", "onnxruntime", "safetensors")
@@ -83,10 +79,7 @@ def train(  # noqa: PLR0913, PLR0917 - the choices of the stages before, each fr
     """
     # One OpenMP thread: sums have one order, and two runs at once do not wait for each other.
     with threadpool_limits(limits=1):
-        predict = partial(
-            predict_fold, features=features, model=model, parameters=parameters, seed=config.seed
-        )
-        out_of_fold = _out_of_fold(raw, y, features, config, predict)
+        out_of_fold = _out_of_fold(raw, y, features, model, parameters, config)
         pipeline = build_pipeline(features, model, parameters, config.seed)
         matrix = pipeline["features"].fit_transform(raw, y)
         pipeline[1:].fit(matrix, y, model__sample_weight=weights)
@@ -141,19 +134,20 @@ def _beyond(
     return Priced(blocked.row, _known(far, blocked.price), y[blocked.row] - blocked.price)
 
 
-def _out_of_fold(
+def _out_of_fold(  # noqa: PLR0913, PLR0917 - what `train` takes
     raw: Matrix,
     y: NDArray[np.float64],
     features: FeatureParameters,
+    model: ModelName,
+    parameters: Parameters,
     config: TrainingConfig,
-    predict: Callable[[Fold], FoldPrediction],
 ) -> NDArray[np.float64]:
     """Return each row's price, float64 (rows,), from a model that did not see the row."""
     predicted = np.empty(len(y))
-    folds = one_fold_at_a_time(raw, y, features, config.folds, config.seed)
-    held_out = (rows for _, rows in splitter(config.folds, config.seed).split(raw))
-    for rows, fold in zip(held_out, folds, strict=True):
-        predicted[rows] = predict(fold).validation
+    splits = [*splitter(config.folds, config.seed).split(raw)]
+    found = price_unseen(raw, y, splits, features, model, parameters, config.seed)
+    for (_, rows), unseen in zip(splits, found, strict=True):
+        predicted[rows] = unseen.price
     return predicted
 
 

@@ -17,6 +17,7 @@ class CandidateScore(Record):
     train: Metrics = Field(description="Mean over folds, on the rows that were fitted.")
     validation: Metrics = Field(description="Mean over folds, on the rows that were held out.")
     validation_std: Metrics = Field(description="Standard deviation over folds.")
+    folds: int = Field(ge=1, description="How many it got to; a poor one sees the first alone.")
     overfitting: bool = Field(description="Whether validation is much worse than training.")
     seconds: float = Field(ge=0, description="Time to fit and predict all folds.")
 
@@ -26,7 +27,9 @@ class SelectionReport(Record):
 
     winner: ModelName
     parameters: Parameters = Field(description="The winner's, of the grid.")
-    candidates: tuple[CandidateScore, ...] = Field(description="The least validation wMAPE first.")
+    candidates: tuple[CandidateScore, ...] = Field(
+        description="The least validation wMAPE first; last those that saw one fold."
+    )
     rows: int
     folds: int
     feature_seconds: float = Field(ge=0, description="Time to fit the features in all folds.")

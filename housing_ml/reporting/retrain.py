@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from housing_ml.records.gate import GateDecision
     from housing_ml.records.imputation import ImputationReport
     from housing_ml.records.retrain import RegisteredVersion, Stages
-    from housing_ml.records.selection import SelectionReport
+    from housing_ml.records.selection import CandidateScore, SelectionReport
     from housing_ml.records.sweep import SweepResult
 
 
@@ -65,18 +65,21 @@ def cluster_rows(report: ClusterReport) -> list[Row]:
 
 def model_rows(report: SelectionReport) -> list[Row]:
     """Return the comparison of models, each with its best parameters, the best first."""
-    best = {score.model: score for score in reversed(report.candidates)}
+    best: dict[str, CandidateScore] = {}
+    for score in report.candidates:
+        best.setdefault(score.model, score)
     return [
         {
             "model": _marked(score.model, report.winner),
             "CV wMAPE": f"{score.validation.wmape:.2%} ± {score.validation_std.wmape:.2%}",
+            "folds": f"{score.folds} of {report.folds}",
             "CV RMSE": amount("rmse", score.validation.rmse),
             "CV R2": amount("r2", score.validation.r2),
             "training RMSE": amount("rmse", score.train.rmse),
             "overfits": "yes" if score.overfitting else "no",
             "seconds": f"{score.seconds:.1f}",
         }
-        for score in sorted(best.values(), key=lambda score: score.validation.wmape)
+        for score in best.values()
     ]
 
 

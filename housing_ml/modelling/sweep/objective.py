@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from housing_ml.fingerprint import WORDING, code_fingerprint
 from housing_ml.modelling.folds import make_folds, predict_fold
 from housing_ml.modelling.metrics import metrics
 from housing_ml.modelling.models import estimator
+from housing_ml.modelling.processes import in_processes, processors
 from housing_ml.modelling.sampling import sampled
 from housing_ml.modelling.sweep.space import SPACES
 from housing_ml.progress import steps
@@ -85,10 +86,19 @@ class Objective:
         return given
 
     def fold_wmapes(self, parameters: Parameters) -> Iterator[float]:
-        """Fit fold by fold and yield each one's wMAPE, so that a driver may stop in between."""
-        for fold in steps(self.folds, "fold"):
-            predicted = predict_fold(fold, self.features, self.model, parameters, self.config.seed)
-            yield metrics(fold.validation_price, predicted.validation).wmape
+        """Fit fold by fold and yield each one's wMAPE, so that a driver may stop in between.
+
+        Where trials run one after the other, each has all processors for its folds.
+        """
+        processes = processors(len(self.y)) if self.config.workers == 1 else 1
+        found = self._fold_wmapes(parameters, processes)
+        for _, wmape in zip(steps(self.folds, "fold"), found, strict=True):
+            yield wmape
+
+    def _fold_wmapes(self, parameters: Parameters, processes: int) -> Iterator[float]:
+        work = partial(_wmape, self.features, self.model, parameters, self.config.seed)
+        for first in range(0, len(self.folds), processes):
+            yield from in_processes(work, self.folds[first : first + processes], processes)
 
     def digest(self, data: str) -> str:
         """Return the SHA-256 of all that shapes a trial, to name a study by; not of its budget.
@@ -107,3 +117,10 @@ class Objective:
             "seed": self.config.seed,
         }
         return sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
+
+
+def _wmape(
+    features: FeatureParameters, model: ModelName, parameters: Parameters, seed: int, fold: Fold
+) -> float:
+    predicted = predict_fold(fold, features, model, parameters, seed)
+    return metrics(fold.validation_price, predicted.validation).wmape

@@ -136,6 +136,7 @@ def _reports(better: int) -> dict[str, bytes]:
             train=value,
             validation=value.model_copy(update={"wmape": 0.1 + 0.01 * (place != better)}),
             validation_std=value,
+            folds=2,
             overfitting=False,
             seconds=1.0,
         )

@@ -79,6 +79,16 @@ def test_the_winner_has_the_least_validation_wmape_and_all_points_are_reported(r
     assert not flagged["{'alpha': 1000000.0}"]
 
 
+def test_what_is_clearly_worse_on_the_first_fold_sees_no_other_and_comes_last(rows: Rows) -> None:
+    ridge = Candidate(model="ridge", grid={"alpha": (1e6, 1.0, 1.1)})
+
+    report = select_model(*rows, FEATURES, SelectionConfig(candidates=(ridge,), folds=3))
+
+    assert [score.folds for score in report.candidates] == [3, 3, 1]
+    assert report.candidates[-1].parameters == {"alpha": 1e6}
+    assert report.candidates[-1].validation_std.wmape == 0
+
+
 def test_of_too_many_rows_models_and_trials_see_one_sample_of_them(rows: Rows) -> None:
     ridge = (Candidate(model="ridge"),)
     config = SelectionConfig(candidates=ridge, folds=2, most_rows=1000)
