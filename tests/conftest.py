@@ -13,6 +13,7 @@ from uuid import uuid4
 # Several processes share few cores: more threads would wait for each other, and burn time at it.
 # Libraries, and what the tests start, read it when they are loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")  # xdist has a process for each processor already
 
 import hypothesis
 import pandas as pd
