@@ -38,6 +38,10 @@ STAGES = (
 )
 
 
+_TRIALS = 20
+"""Of a search that says no number: with the config of a retrain it would try nothing."""
+
+
 class Search(NamedTuple):
     """The results of the stages up to the sweep."""
 
@@ -83,14 +87,14 @@ def _check(raw: IngestResult, config: RetrainConfig) -> WorldResult:
 def sweep(config: RetrainConfig = RetrainConfig()) -> SweepResult:  # noqa: B008 - frozen
     """Search for the best parameters of the selected model, and change nothing in service.
 
-    A later retrain with the same config finds what was tried here in its cache.
+    A later retrain with the same config, its number of trials included, finds them in its cache.
 
     Args:
         config: What may be turned: of a retrain, up to its sweep.
     """
     from housing_ml.modelling.sweep.figures import sweep_page  # noqa: PLC0415 - takes a second
 
-    stages, drawn = search(config, Progress(STAGES))
+    stages, drawn = search(_searching(config), Progress(STAGES))
     found = stages.sweep
     store = open_store(Settings())
     figures = {name: store.get_bytes(ref) for name, ref in drawn.figures.items()}
@@ -99,6 +103,14 @@ def sweep(config: RetrainConfig = RetrainConfig()) -> SweepResult:  # noqa: B008
     show_summary(str(found), lead(sentence, next(iter(figures.values()), None), links))
     write_atomically(Settings().reports_path / "sweep.html", sweep_page(found.result, figures))
     return found.result
+
+
+def _searching(config: RetrainConfig) -> RetrainConfig:
+    """Return a config whose sweep tries something."""
+    if config.sweep.trials:
+        return config
+    wanted = config.sweep.model_copy(update={"trials": _TRIALS})
+    return config.model_copy(update={"sweep": wanted})
 
 
 def run_sweep(config: RetrainConfig, settings: Settings, *, verbose: bool = False) -> SweepResult:

@@ -92,14 +92,15 @@ def sweep(  # noqa: PLR0913 - each is an option that a person types
 ) -> int:
     """Search for the best parameters of the best model; nothing in service changes.
 
-    A study that was interrupted goes on. A retrain with the same config finds the trials again.
+    A study that was interrupted goes on. A retrain with the same config, its number of trials
+    included, finds them again.
 
     What is empty is as in the config.
 
     Args:
         driver: What proposes the trials: optuna, wandb, or auto, which is wandb where WANDB_API_KEY
             is set and else optuna.
-        trials: How many to try.
+        trials: How many to try; 20 where the config has none.
         minutes: Stop starting trials after this time.
         workers: Trials at a time, each in a process of its own.
         config: YAML or JSON file with what differs from the defaults.

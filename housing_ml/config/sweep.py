@@ -11,7 +11,11 @@ from housing_ml.config.choices import DriverName
 class SweepConfig(Config):
     """The search for the winner's best parameters."""
 
-    trials: int = Field(default=4, ge=0, description="Trials; 0 keeps the selected parameters.")
+    trials: int = Field(
+        default=0,
+        ge=0,
+        description="Trials; 0 keeps the selected parameters, and is 20 of a search by itself.",
+    )
     minutes: float = Field(default=10, gt=0, description="Stop starting trials after this time.")
     patience: int = Field(
         default=30, ge=0, description="Stop after this many trials without a better one; 0: never."

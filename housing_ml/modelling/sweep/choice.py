@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from housing_ml.config.choices import Parameters
     from housing_ml.records.sweep import Trial
 
-_ERRORS = 2.0
-"""Standard errors by which the best must be better: the best of many is so by luck as well."""
+_ERRORS = 3.0
+"""Standard errors by which the best must be better: the best of many is so by luck as well, and
+three folds say little of how much luck there is (Student's t is 2.9 there for 95 %)."""
 
 _FEWEST_FOLDS = 2
 """One fold says nothing of chance: the best trial wins."""
