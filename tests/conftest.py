@@ -6,7 +6,9 @@ import os
 import shutil
 import sys
 import tarfile
+from functools import cache
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -15,6 +17,7 @@ from uuid import uuid4
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")  # xdist has a process for each processor already
 
+import httpx
 import hypothesis
 import pandas as pd
 import pytest
@@ -26,8 +29,14 @@ from tests.postgresql import Postgresql, find_binaries, run_postgresql
 hypothesis.settings.register_profile("patient", deadline=None)  # a busy machine makes any test slow
 hypothesis.settings.load_profile("patient")
 
+# All that tests ask is on this machine: the authorities of TLS, which each client would read for
+# 40 ms of processor time, are read once.
+pytest.MonkeyPatch().setattr(
+    "httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context)
+)
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser
 
@@ -50,9 +59,18 @@ def kept_storages() -> list[Path]:
     return [found[name] for name in sorted(found)]
 
 
+LONGEST = ["test_up.py", "test_retrain.py", "test_documented_commands.py", "test_wandb_sweep.py"]
+"""Files that take minutes: one that started late would have the last process to itself."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let files that start processes, and wait for them, come first: other tests fill the waits."""
-    items.sort(key=lambda item: "integration" not in item.path.parts)
+    """Let the longest files, and those that wait for processes, come first: others fill waits."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> tuple[int, bool]:
+    place = LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST)
+    return place, "integration" not in item.path.parts
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -98,6 +116,25 @@ def kept(request: pytest.FixtureRequest) -> str:
     """Name of the storage in `old_home`."""
     (found,) = (name for name in KEPT_PRICES if name in request.node.name)
     return found
+
+
+@pytest.fixture
+def typed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., CompletedProcess[str]]:
+    """Type a command of `housing`; it runs in this process, which has imported it all."""
+    from housing_ml import cli  # noqa: PLC0415 - not for tests without a command
+
+    def run(*words: str) -> CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["housing", *words])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        code = end.value.code or 0
+        assert isinstance(code, int), code
+        return CompletedProcess(words, code, *capsys.readouterr())
+
+    return run
 
 
 # Prefect: one server for all tests, on a database of its own. No library writes into the home of

@@ -94,6 +94,13 @@ SMALL: dict[str, Any] = {
     },
 }
 
+FEW: dict[str, Any] = {
+    "imputation": {"candidates": ["median"]},
+    "features": {"cluster_candidates": [0]},
+    "sweep": {"trials": 1},
+}
+"""Of the small comparisons the smallest, where it does not matter what wins."""
+
 
 def small(**changes: dict[str, Any]) -> RetrainConfig:
     parts = {name: SMALL.get(name, {}) | changes.get(name, {}) for name in SMALL | changes}

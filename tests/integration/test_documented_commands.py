@@ -97,6 +97,7 @@ class Project:
             "HOUSING_HOME": str(folder / ".housing"),
             "OPERATOR_KEY": OPERATOR_KEY,
             "OMP_NUM_THREADS": "1",
+            "WANDB_MODE": "disabled",
         }
 
     def _program(self, name: str, script: str) -> None:

@@ -13,7 +13,7 @@ from housing_ml.settings import Settings
 from housing_ml.storage.errors import StorageError
 from housing_ml.storage.places import open_place
 from housing_ml.storage.store import open_store
-from tests.flows.test_retrain import STAGES, Run, small
+from tests.flows.test_retrain import FEW, STAGES, Run, small
 from tests.integration.gcs_emulator import BUCKET
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def home(
 def first(home: Path) -> Run:
     """The first run from nothing."""
     assert not list(home.iterdir())
-    return Run(small())
+    return Run(small(**FEW))
 
 
 def test_the_first_run_computes_every_stage_and_publishes_in_the_bucket(
@@ -81,9 +81,9 @@ def test_the_first_run_computes_every_stage_and_publishes_in_the_bucket(
 def test_a_second_run_finds_every_stage_cached_and_reads_digests_but_no_data(
     gcs: Emulator,
 ) -> None:
-    Run(small())  # holds the source against the new champion's world, once
+    Run(small(**FEW))  # holds the source against the new champion's world, once
     gcs.requests.clear()
-    again = Run(small())
+    again = Run(small(**FEW))
     assert again.computed == []
     read = [request for request in gcs.requests if re.search("^GET .*/download/", request)]
     assert not [request for request in read if not re.search(r"results%2F|releases|\.png", request)]
@@ -97,7 +97,7 @@ def test_a_deleted_table_is_computed_again(gcs: Emulator) -> None:
         key=lambda name: int(gcs.storage.objects[BUCKET][name]["size"]),
     )
     gcs.storage.delete_file(BUCKET, train)
-    assert Run(small()).computed == ["ingestion"]
+    assert Run(small(**FEW)).computed == ["ingestion"]
     assert train in gcs.objects()
 
 
@@ -107,7 +107,7 @@ def test_a_run_through_faults_ends_well(first: Run, gcs: Emulator) -> None:
     gcs.fail("reset", "^GET", times=2)
     gcs.fail("unauthorized", "^GET .*%2Fdata%2F")
     gcs.fail("answer lost", "^POST .*/upload/")
-    again = Run(small(), refresh=True)
+    again = Run(small(**FEW), refresh=True)
     assert again.computed == STAGES
     assert again.result.bundle == first.result.bundle
     assert not gcs.faults

@@ -17,7 +17,7 @@ from flows.release import roll_back
 from housing_ml.orchestration.runs import session
 from housing_ml.releases.channels import open_releases, read_channels
 from housing_ml.settings import Settings
-from tests.flows.test_retrain import STAGES, Run, small
+from tests.flows.test_retrain import FEW, STAGES, Run, small
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,14 +63,9 @@ def champion() -> str:
 
 
 def test_retrains_are_cached_registered_and_rolled_back(databases: dict[str, str]) -> None:
-    few = {
-        "imputation": {"candidates": ["median"]},
-        "features": {"cluster_candidates": [0]},
-        "sweep": {"trials": 1},
-    }
-    first = Run(small(**few, selection={"candidates": [{"model": "decision_tree"}]}))
-    better = Run(small(**few))
-    again = Run(small(**few))
+    first = Run(small(**FEW, selection={"candidates": [{"model": "decision_tree"}]}))
+    better = Run(small(**FEW))
+    again = Run(small(**FEW))
 
     assert first.computed == STAGES
     assert better.result.promoted

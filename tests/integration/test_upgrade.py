@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import httpx
@@ -45,6 +42,8 @@ from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from subprocess import CompletedProcess
 
 HELD_OUT: dict[str, Literal["row", "place"]] = {"releases-0.1.0": "row", "releases-0.2.0": "place"}
 """By what the versions held rows out."""
@@ -53,8 +52,6 @@ oldest = pytest.mark.parametrize(
     "old_home", kept_storages()[:1], indirect=True, ids=lambda file: file.stem
 )
 """For what is the same whichever version wrote it."""
-
-HOUSING = str(Path(sys.executable).with_name("housing"))
 
 
 @pytest.fixture
@@ -96,14 +93,17 @@ def said(releases: LocalReleases, champion: Release) -> str:
 
 
 @pytest.fixture
-def housing(old_home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Type a command in a process of its own on the old home; return what it printed."""
+def housing(
+    old_home: Path,
+    typed: Callable[..., CompletedProcess[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., str]:
+    """Type a command on the old home; return what it printed."""
     monkeypatch.setenv("HOUSING_HOME", str(old_home))
+    monkeypatch.chdir(old_home)
 
     def run(*words: str) -> str:
-        done = subprocess.run(
-            [HOUSING, *words], capture_output=True, text=True, cwd=old_home, check=False
-        )
+        done = typed(*words)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -179,6 +179,8 @@ def test_what_a_newer_version_wrote_is_refused_with_what_it_needs(
     releases: LocalReleases,
     candidate: tuple[Bundle, pd.DataFrame],
     old_home: Path,
+    typed: Callable[..., CompletedProcess[str]],
+    monkeypatch: pytest.MonkeyPatch,
     command: tuple[str, ...],
     place: str,
 ) -> None:
@@ -186,14 +188,9 @@ def test_what_a_newer_version_wrote_is_refused_with_what_it_needs(
     for file in releases.root.glob(place):
         document = json.loads(file.read_bytes()) | {"format": 99, "needs": "9.0.0"}
         file.write_text(json.dumps(document))
-    done = subprocess.run(
-        [HOUSING, *command],
-        env=os.environ | {"HOUSING_HOME": str(old_home)},
-        capture_output=True,
-        text=True,
-        cwd=old_home,
-        check=False,
-    )
+    monkeypatch.setenv("HOUSING_HOME", str(old_home))
+    monkeypatch.chdir(old_home)
+    done = typed(*command)
     assert done.returncode == 1
     said = " ".join(done.stderr.split())
     assert "format 99, but this code reads format 1: it needs a newer version" in said

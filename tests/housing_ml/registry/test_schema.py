@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from housing_ml.registry.models import RegistryError, registry_client
 from housing_ml.registry.schema import check_schema
 from housing_ml.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from subprocess import CompletedProcess
 
 
 @pytest.fixture(scope="module")
@@ -51,16 +53,15 @@ def test_another_versions_database_is_told_with_what_to_do(
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_a_retrain_on_an_older_database_ends_at_once_with_the_command(settings: Settings) -> None:
+def test_a_retrain_on_an_older_database_ends_at_once_with_the_command(
+    settings: Settings,
+    typed: Callable[..., CompletedProcess[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rewrite(settings, "0584bdc529eb")
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("housing")), "retrain"],
-        env=os.environ | {"HOUSING_HOME": str(settings.home)},
-        capture_output=True,
-        text=True,
-        cwd=settings.home,
-        check=False,
-    )
+    monkeypatch.setenv("HOUSING_HOME", str(settings.home))
+    monkeypatch.chdir(settings.home)
+    done = typed("retrain")
     assert done.returncode == 1
     told = " ".join(done.stderr.split())
     assert f"mlflow db upgrade {settings.tracking_uri}" in told
