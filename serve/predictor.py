@@ -128,8 +128,8 @@ class Predictor:
     ) -> PredictionResponse:
         """Answer while a canary runs, and count for the watch who did how."""
         started, sender = time.perf_counter(), caller(scope)
+        asked = Asked(sender, routing_key(scope))
         if canary.takes(scope):
-            asked = Asked(sender, routing_key(scope))
             timed = await canary.price(places, asked)
             if timed is None:
                 return await self._guarded(places, scope)
@@ -146,6 +146,7 @@ class Predictor:
             canary.counts.failed("champion", time.perf_counter() - started)
             raise
         canary.counts.answered("champion", time.perf_counter() - started, answer)
+        canary.compare_beside(scope, asked, places, answer)
         return answer
 
     def close(self) -> None:

@@ -80,8 +80,8 @@ def to_onnx(
         helper.make_node("Constant", [], ["minimum_root"], value=_tensor([[minimum_root]])),
         helper.make_node("Max", ["raw_root", "minimum_root"], ["root"]),
         helper.make_node("Mul", ["root", "root"], ["square"]),
-        _ensemble_node([_scale_tree(scale)], "price", "factor", _SUM),
-        helper.make_node("Mul", ["square", "factor"], ["spread"]),
+        _ensemble_node([_scale_tree(scale)], "price", "price_scale", _SUM),
+        helper.make_node("Mul", ["square", "price_scale"], ["spread"]),
     ]
     graph = helper.make_graph(
         nodes,

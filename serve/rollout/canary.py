@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from housing_ml.data.contract import BlockGroup
     from housing_ml.storage.versioned import ReleaseStorage
     from serve.models.loaded_model import LoadedModel
+    from serve.schemas import PredictionResponse
     from serve.telemetry.metrics import Metrics
 
 KEY_HEADER = "X-Routing-Key"
@@ -107,6 +108,17 @@ class Canary:
         self._comparison.offer(
             Outcome(asked, places, "priced", timed.priced.prediction, timed.seconds, ids)
         )
+
+    def compare_beside(
+        self, scope: Scope, asked: Asked, places: list[BlockGroup], answer: PredictionResponse
+    ) -> None:
+        """Let both price a share of what the champion answered, off the answer's path.
+
+        Requests on their own need none of it: the canary's are like the others.
+        """
+        if to_canary(str(scope["state"]["request_id"]), self._share, self.model.release.bundle):
+            ids = [found.prediction_id for found in answer.predictions]
+            self._comparison.offer(Outcome(asked, places, "not asked", ids=ids))
 
     async def ask(self, function: Callable[[], T]) -> T | None:
         """Return what a function of the model returns in time; None when it does not."""

@@ -1,6 +1,8 @@
 """The champion prices what the canary was asked, off the answer's path, for the watch to compare.
 
-After a promotion it is the one before that prices what the new champion was asked, for the guard.
+Of what the champion is asked both price a share once more, since few customers may have none among
+them who meets the canary. After a promotion it is the one before that prices what the new champion
+was asked, for the guard.
 
 A bounded queue and one thread: what does not fit is not compared, whichever way it went.
 """
@@ -50,14 +52,21 @@ class Timed(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What the canary made of a request, and the ids of its prices."""
+    """What the canary made of a request, and the ids of the prices that were answered."""
 
     asked: Asked
     places: list[BlockGroup]
-    fate: Literal["priced", "failed", "late"]
+    fate: Literal["priced", "failed", "late", "not asked"]
     prediction: Prediction | None = None
     seconds: float = 0.0
     ids: Sequence[str] = ()
+
+
+class _Tried(NamedTuple):
+    """What a model priced, or None, and how many seconds that took it."""
+
+    priced: Priced | None
+    seconds: float
 
 
 class Comparison:
@@ -83,10 +92,14 @@ class Comparison:
 
     def _work(self) -> None:
         while outcome := self._queue.get():
-            self._counts.compared(self._compared(outcome), *outcome.asked)
+            cluster = self._compared(outcome)
+            if cluster.requests:
+                self._counts.compared(cluster, *outcome.asked)
             del outcome  # else the idle thread would keep it
 
     def _compared(self, outcome: Outcome) -> Cluster:
+        if outcome.fate == "not asked":
+            return Cluster() if self._hangs else self._once_more(outcome)
         started = time.perf_counter()
         theirs = _prices(self._champion, outcome.places)
         was_slow = time.perf_counter() - started > SLOW_SECONDS
@@ -96,20 +109,34 @@ class Comparison:
             is_late = outcome.fate == "late" and not was_slow
             return Cluster(requests=1, failed=int(outcome.fate == "failed"), slow=int(is_late))
         slow, quick = self._slowness(outcome.places, outcome.seconds, was_slow=was_slow)
-        prices = theirs.prediction.price
-        self._counts.remember(outcome.ids, prices.tolist(), *outcome.asked)
-        ratio = np.log(outcome.prediction.price / prices)
-        apart = np.abs(ratio - (self._canary.release.shift or 0.0))
-        foreseen = _foreseen(self._canary, outcome.prediction)
-        return Cluster(
-            requests=1,
-            slow=slow,
-            quick=quick,
-            priced=1,
-            log_ratio=_mean(ratio),
-            apart=_mean(apart),
-            foreseen=foreseen - _foreseen(self._champion, theirs.prediction),
+        self._counts.remember(outcome.ids, theirs.prediction.price.tolist(), *outcome.asked)
+        differences = self._differences(outcome.prediction, theirs.prediction)
+        return Cluster(requests=1, slow=slow, quick=quick) + differences
+
+    def _once_more(self, outcome: Outcome) -> Cluster:
+        """Return what both make of what the champion alone was asked."""
+        mine, theirs = self._in_turn(outcome.places)
+        if theirs.priced is None or mine.priced is None:
+            late = mine.seconds >= _SECONDS
+            return Cluster(
+                requests=1,
+                failed=int(theirs.priced is not None and not late),
+                slow=int(theirs.priced is not None and late),
+                spared=int(mine.priced is not None),
+            )
+        is_slow, was_slow = (found.seconds > SLOW_SECONDS for found in (mine, theirs))
+        prediction = mine.priced.prediction
+        self._counts.remember(outcome.ids, prediction.price.tolist(), *outcome.asked)
+        slowness = Cluster(
+            requests=1, slow=int(is_slow and not was_slow), quick=int(was_slow and not is_slow)
         )
+        return slowness + self._differences(prediction, theirs.priced.prediction)
+
+    def _differences(self, mine: Prediction, theirs: Prediction) -> Cluster:
+        ratio = np.log(mine.price / theirs.price)
+        apart = np.abs(ratio - (self._canary.release.shift or 0.0))
+        foreseen = _foreseen(self._canary, mine) - _foreseen(self._champion, theirs)
+        return Cluster(priced=1, log_ratio=_mean(ratio), apart=_mean(apart), foreseen=foreseen)
 
     def _slowness(
         self, places: list[BlockGroup], seconds: float, *, was_slow: bool
@@ -121,13 +148,17 @@ class Comparison:
         """
         is_slow = seconds > SLOW_SECONDS
         if is_slow != was_slow and not self._hangs:
-            self._turn = not self._turn
-            models = (self._canary, self._champion)
-            found = [_seconds(model, places) for model in models[:: 1 if self._turn else -1]]
-            again, before = found if self._turn else reversed(found)
-            self._hangs = again >= _SECONDS
-            is_slow, was_slow = again > SLOW_SECONDS, before > SLOW_SECONDS
+            is_slow, was_slow = (found.seconds > SLOW_SECONDS for found in self._in_turn(places))
         return int(is_slow and not was_slow), int(was_slow and not is_slow)
+
+    def _in_turn(self, places: list[BlockGroup]) -> tuple[_Tried, _Tried]:
+        """Return what canary and champion do with the same rows, by turns the one first."""
+        self._turn = not self._turn
+        models = (self._canary, self._champion)
+        first, second = (_tried(model, places) for model in models[:: 1 if self._turn else -1])
+        mine, theirs = (first, second) if self._turn else (second, first)
+        self._hangs = mine.seconds >= _SECONDS
+        return mine, theirs
 
 
 def _mean(values: NDArray[np.float64]) -> float:
@@ -149,10 +180,13 @@ def _prices(model: LoadedModel, places: list[BlockGroup]) -> Priced | None:
     return priced
 
 
-def _seconds(model: LoadedModel, places: list[BlockGroup]) -> float:
-    """Return how long a model takes, or `_SECONDS` when it takes longer."""
-    thread = Thread(target=_prices, args=(model, places), name="once more", daemon=True)
+def _tried(model: LoadedModel, places: list[BlockGroup]) -> _Tried:
+    """Return what a model prices in `_SECONDS`, and how long that takes."""
+    found: list[Priced | None] = []
+    thread = Thread(
+        target=lambda: found.append(_prices(model, places)), name="once more", daemon=True
+    )
     started = time.perf_counter()
     thread.start()
     thread.join(_SECONDS)
-    return time.perf_counter() - started
+    return _Tried(found[0] if found else None, time.perf_counter() - started)

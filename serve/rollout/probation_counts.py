@@ -79,7 +79,7 @@ class ProbationCounts:
             self._clusters[place] = self._clusters.get(place, Cluster()) + cluster
 
     def remember(self, ids: Iterable[str], prices: Iterable[float], caller: str, key: str) -> None:
-        """Note what the champion priced what the canary answered; from any thread."""
+        """Note what the other model priced what the one answered; from any thread."""
         with self._lock:
             for name, price in zip(ids, prices, strict=True):
                 self._pairs[name] = _Pair(price, caller, key)
@@ -99,7 +99,8 @@ class ProbationCounts:
             self._add(side, Arm(feedback=Moments(1, error)))
             if pair:
                 rise = error - _error(pair.price, item.actual_price)
-                self.compared(Cluster(known=1, error=rise), pair.caller, pair.key)
+                mine = rise if side == "canary" else -rise
+                self.compared(Cluster(known=1, error=mine), pair.caller, pair.key)
 
     def close(self) -> None:
         """Report for the last time, and end."""

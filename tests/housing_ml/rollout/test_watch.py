@@ -107,7 +107,7 @@ def test_an_identical_canary_is_not_aborted_whatever_its_customers_send(
     assert actions.count("abort") <= 1  # 5 %
 
 
-@pytest.mark.parametrize("customers", [100, 300, None])
+@pytest.mark.parametrize("customers", [10, 30, 100, 300, None])
 def test_a_canary_whose_prices_are_off_by_a_twentieth_is_stopped(customers: int) -> None:
     for seed in range(5):
         traffic = Traffic(

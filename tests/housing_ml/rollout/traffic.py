@@ -16,8 +16,9 @@ LOOKS = np.unique(np.geomspace(20, 20_000, 40).astype(int))
 
 
 class Traffic:
-    """Requests of a canary, which the champion priced too, in the order they came.
+    """Requests that canary and champion both priced, in the order they came.
 
+    They are the canary's, and as large a share of the customers' who meet the champion.
     Without customers each request is on its own. A customer asks about one area; every fifth one
     sends batches that are slow as often as not, whichever model prices them.
     """
@@ -39,6 +40,8 @@ class Traffic:
         customer = generator.integers(0, customers or size, size)
         names = [f"{seed}-{name}" for name in range(customers or size)]
         self.canary = np.array([to_canary(name, share, "") for name in names])[customer]
+        mirrored = np.random.default_rng([seed, 1]).random(size) < (share if customers else 0)
+        self.paired = self.canary | mirrored
         self.bucket = np.array([int(bucket(name), 16) for name in names])[customer]
         chance, beside = generator.random((2, 2, size))
         heavy = generator.random(size) < 0.01
@@ -51,7 +54,7 @@ class Traffic:
         self.log_ratio = (math.log(factor) + generator.normal(0, area, len(names)))[customer]
 
     def until(self, request: int) -> Observation:
-        rows = np.flatnonzero(self.canary[:request])
+        rows = np.flatnonzero(self.paired[:request])
         (failed, spared), (slow, quick) = self.errors, self.slow
         ones = np.ones(len(failed), np.bool_)
         flags = (ones, failed & ~spared, spared & ~failed, slow & ~quick, quick & ~slow, ones)
@@ -62,7 +65,8 @@ class Traffic:
             for name, (*counts, ratio) in enumerate(zip(*columns, ratios, strict=True))
             if counts[0]
         }
-        return Observation(canary=Arm(requests=len(rows)), pairs={"": clusters})
+        answered = Arm(requests=int(self.canary[:request].sum()))
+        return Observation(canary=answered, pairs={"": clusters})
 
     def _by_bucket(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return np.bincount(self.bucket[rows], values[rows].astype(float), 256)

@@ -71,14 +71,23 @@ def seen(home: Home) -> Observation:
 
 
 def both(home: Home) -> Cluster:
-    """What both models made of the canary's requests."""
+    """What both models made of the same requests."""
     clusters = [found for part in seen(home).pairs.values() for found in part.values()]
     return functools.reduce(Cluster.__add__, clusters, Cluster())
 
 
-def ask(service: Service, instance: dict[str, Any], key: str, path: str = "predict") -> Any:
+def ask(
+    service: Service,
+    instance: dict[str, Any],
+    key: str,
+    path: str = "predict",
+    name: str | None = None,
+) -> Any:
+    """Ask for a customer; requests named like the customer are the canary's or nobody's."""
     answer: httpx.Response = service.client.post(
-        f"/api/v1/{path}", json={"instances": [instance]}, headers={"X-Routing-Key": key}
+        f"/api/v1/{path}",
+        json={"instances": [instance]},
+        headers={"X-Routing-Key": key, "X-Request-ID": name or key},
     )
     assert answer.status_code == 200
     return answer.json()
@@ -99,7 +108,7 @@ def test_each_key_has_its_model_and_the_share_of_the_keys_is_the_canarys(
     }
     canarys = 0
     for number in range(300):
-        key = f"customer {number % 150}"
+        key = f"customer-{number % 150}"
         answer = ask(service, instances[0], key)
         expected = ("canary", "2") if to_canary(key, SHARE, digest) else ("champion", "1")
         assert (answer["channel"], answer["model_version"]) == expected
@@ -168,6 +177,36 @@ def test_known_prices_of_both_are_counted(
     assert both(home).known == seen(home).canary.feedback.count
     assert seen(home).canary.feedback.mean == pytest.approx(0.25)
     assert seen(home).champion.feedback.mean == pytest.approx(0.1)
+
+
+def test_of_customers_who_meet_the_champion_both_price_a_share_once_more(
+    home: Home,
+    service: Service,
+    canary: Callable[..., None],
+    models: Models,
+    instances: list[dict[str, Any]],
+) -> None:
+    share, digest = 0.4, models.second.bundle.digest
+    canary(models.second.bundle, "2", share)
+    old, new = (item.bundle.predict(models.raw[:1])[0] for item in (models.first, models.second))
+    names = [f"request-{number}" for number in range(40)]
+    key = next(name for name in "abcdefghij" if not to_canary(name, share, digest))
+    pairs = sum(to_canary(name, share, digest) for name in names)
+
+    answers = [ask(service, instances[0], key, name=name) for name in names]
+    until(lambda: both(home).priced == pairs)
+    known = [
+        {"prediction_id": answer["predictions"][0]["prediction_id"], "actual_price": old / 1.1}
+        for answer in answers
+    ]
+    service.client.post("/api/v1/feedback", json={"instances": known}).raise_for_status()
+    until(lambda: both(home).known == pairs)
+
+    assert 0 < pairs < len(names)
+    assert {answer["channel"] for answer in answers} == {"champion"}
+    assert both(home).log_ratio == pytest.approx(pairs * math.log(new / old))
+    assert both(home).error == pytest.approx(pairs * (abs(1.1 * new / old - 1) - 0.1))
+    assert seen(home).canary.requests == 0
 
 
 def test_three_models_at_once_stay_within_the_budget_of_memory(
