@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from housing_ml.reporting.practice import NOTHING_IS_WRONG
-from tests.flows.test_retrain import SMALL
+from tests.flows.test_retrain import FEW, SMALL
 from tests.integration.monitoring_loop import LEARNER, Loop, estimates
 from tests.integration.platform_process import ROOT, SECRET, free_ports
 from tests.waiting import PATIENCE_SECONDS
@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from tests.integration.platform_process import Platform
 
 WATCHED = shutil.which("prometheus") and shutil.which("prometheus-alertmanager")
-ENDLESS = SMALL | {"sweep": {"trials": 10_000, "folds": 2}}
+QUICK = SMALL | {name: SMALL[name] | few for name, few in FEW.items()}
+ENDLESS = QUICK | {"sweep": {"trials": 10_000, "folds": 2}}
 RULES = "deployments/prometheus/housing.rules.yml"
-SIX_SECONDS = SMALL | {"sweep": {"trials": 10_000, "folds": 2, "minutes": 0.1}}
+BRIEF = QUICK | {"sweep": {"trials": 10_000, "folds": 2, "minutes": 0.05}}
 
 
 def test_every_page_answers_when_it_says_ready(platform: Platform) -> None:
@@ -76,7 +77,7 @@ def test_a_wrong_parameter_is_refused_before_it_runs(platform: Platform) -> None
 def test_a_killed_run_is_told_as_crashed_and_its_retry_goes_on_from_the_finished_stages(
     platform: Platform,
 ) -> None:
-    parameters = json.dumps({"config": SIX_SECONDS})
+    parameters = json.dumps({"config": BRIEF})
     output = platform.command("deployment", "run", "retrain/retrain", "--params", parameters)
     run = output.partition("UUID: ")[2].split()[0]
     platform.wait_for(lambda: "sweep" in [task["name"] for task in platform.tasks(run)])
@@ -107,7 +108,8 @@ def test_a_person_fills_the_form_runs_the_retrain_and_sees_what_it_did(
     page.get_by_text("Custom run").click()
     page.get_by_text("Trials; 0 keeps the selected parameters.").wait_for()
     page.screenshot(path=screenshots / "form.png")
-    page.goto(f"{page.url.partition('?')[0]}?parameters={in_address({'config': SMALL})}")
+    two_trials = in_address({"config": QUICK | {"sweep": SMALL["sweep"]}})
+    page.goto(f"{page.url.partition('?')[0]}?parameters={two_trials}")
     trials = field(page, "Trials (Optional)")
     expect(trials).to_have_value("2")
     trials.fill("1")
@@ -137,7 +139,7 @@ def test_a_person_fills_the_form_runs_the_retrain_and_sees_what_it_did(
 
 
 def test_a_failed_run_is_told_with_its_reason_and_a_link(platform: Platform) -> None:
-    run = platform.start("retrain", SMALL | {"data": {"url": "/no/such/file.csv"}})
+    run = platform.start("retrain", QUICK | {"data": {"url": "/no/such/file.csv"}})
     platform.wait(run, "Failed")
     platform.wait_until_told("retrain failed", "/no/such/file.csv", f"/runs/flow-run/{run}")
 
@@ -173,7 +175,7 @@ def test_prices_double_the_monitor_finds_it_a_retrain_learns_it_and_the_error_is
 
 
 def test_late_runs_of_a_schedule_run_once_and_a_rejected_model_is_told(platform: Platform) -> None:
-    worse = SMALL | {
+    worse = QUICK | {
         "selection": {"folds": 2, "candidates": [{"model": "decision_tree"}]},
         "sweep": {"trials": 0},
     }
