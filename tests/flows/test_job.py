@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
-from housing_ml import cli
 from housing_ml.commands.job import tell_verdict, telling_of_failure
 from housing_ml.records.retrain import RetrainResult
 from housing_ml.settings import Settings
@@ -18,7 +16,9 @@ from tests.flows.test_retrain import small
 from tests.integration.platform_process import webhook
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from subprocess import CompletedProcess
 
     import pandas as pd
 
@@ -49,23 +49,16 @@ def impossible(
     return path
 
 
-def housing(monkeypatch: pytest.MonkeyPatch, *words: str) -> object:
-    """Run the command; return its exit code."""
-    monkeypatch.setattr(sys, "argv", ["housing", *words])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    return end.value.code or 0
-
-
 def test_a_job_ends_well_when_the_gate_says_no_and_the_webhook_is_told_why(
-    impossible: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    impossible: Path, typed: Callable[..., CompletedProcess[str]]
 ) -> None:
     retrain = ("retrain", "--config", str(impossible), "--json")
 
-    assert housing(monkeypatch, *retrain, "--as-job") == 0
-    result = RetrainResult.model_validate(json.loads(capsys.readouterr().out))
+    job = typed(*retrain, "--as-job")
+    assert job.returncode == 0
+    result = RetrainResult.model_validate(json.loads(job.stdout))
     assert not result.promoted
-    assert housing(monkeypatch, *retrain) == 3
+    assert typed(*retrain).returncode == 3
     with webhook() as (address, told), temporary_settings({PREFECT_API_URL: None}):
         tell_verdict(result, Settings(notification_url=SecretStr(address)))
     (message,) = told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from housing_ml.modelling.golden_rows import ORDINARY
 from housing_ml.modelling.training import TrainedModel, TrainingError, train
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -50,12 +53,20 @@ def rows(housing_frame: pd.DataFrame) -> tuple[Matrix, NDArray[np.float64]]:
     return to_matrix(shuffled), shuffled[TARGET].to_numpy()
 
 
+@pytest.fixture(scope="module")
+def of_1200(rows: tuple[Matrix, NDArray[np.float64]]) -> Callable[[ModelName], TrainedModel]:
+    """Return the model of the first 1,200 rows, which is trained once."""
+    return cache(lambda model: trained(rows[0][:1200], rows[1][:1200], model))
+
+
 @pytest.mark.parametrize("model", ["histogram_gradient_boosting", "random_forest", "ridge"])
 def test_bundle_and_pipeline_predict_the_same_for_rows_that_are_new(
-    model: ModelName, rows: tuple[Matrix, NDArray[np.float64]]
+    model: ModelName,
+    rows: tuple[Matrix, NDArray[np.float64]],
+    of_1200: Callable[[ModelName], TrainedModel],
 ) -> None:
-    raw, y = rows
-    pipeline, bundle, *_ = trained(raw[:1200], y[:1200], model)
+    raw, _ = rows
+    pipeline, bundle, *_ = of_1200(model)
     limits = bundle.manifest.price_range
     expected = np.clip(pipeline.predict(raw[1200:]), limits.minimum, limits.maximum)
     np.testing.assert_allclose(bundle.predict(raw[1200:]), expected, rtol=1e-9)
@@ -63,20 +74,23 @@ def test_bundle_and_pipeline_predict_the_same_for_rows_that_are_new(
 
 @pytest.mark.parametrize("model", ["histogram_gradient_boosting", "random_forest"])
 def test_the_same_rows_and_config_give_the_same_bundle_byte_for_byte(
-    model: ModelName, rows: tuple[Matrix, NDArray[np.float64]]
+    model: ModelName,
+    rows: tuple[Matrix, NDArray[np.float64]],
+    of_1200: Callable[[ModelName], TrainedModel],
 ) -> None:
     raw, y = rows[0][:1200], rows[1][:1200]
-    first, second = (trained(raw, y, model).bundle for _ in range(2))
+    first, second = of_1200(model).bundle, trained(raw, y, model).bundle
     assert first.files() == second.files()
     assert first.digest == second.digest
     np.testing.assert_array_equal(first.predict(rows[0]), second.predict(rows[0]))
 
 
-def test_one_other_price_gives_another_bundle(rows: tuple[Matrix, NDArray[np.float64]]) -> None:
+def test_one_other_price_gives_another_bundle(
+    rows: tuple[Matrix, NDArray[np.float64]], of_1200: Callable[[ModelName], TrainedModel]
+) -> None:
     raw, y = rows[0][:1200], rows[1][:1200].copy()
-    before = trained(raw, y, "ridge").bundle.digest
     y[600] += 1000
-    assert trained(raw, y, "ridge").bundle.digest != before
+    assert trained(raw, y, "ridge").bundle.digest != of_1200("ridge").bundle.digest
 
 
 def test_a_price_of_little_weight_moves_the_model_little(
@@ -115,9 +129,11 @@ def test_real_prices_can_and_the_interval_covers_them(
         assert part.sum() < 50 or inside[part].mean() > 0.82
 
 
-def test_the_manifest_says_what_training_saw(rows: tuple[Matrix, NDArray[np.float64]]) -> None:
+def test_the_manifest_says_what_training_saw(
+    rows: tuple[Matrix, NDArray[np.float64]], of_1200: Callable[[ModelName], TrainedModel]
+) -> None:
     raw, y = rows[0][:1200], rows[1][:1200]
-    manifest = trained(raw, y, "ridge").bundle.manifest
+    manifest = of_1200("ridge").bundle.manifest
     rooms = next(column for column in manifest.columns if column.name == "total_rooms")
     bedrooms = next(column for column in manifest.columns if column.name == "total_bedrooms")
     assert (rooms.minimum, rooms.maximum) == (raw[:, 3].min(), raw[:, 3].max())
@@ -128,9 +144,9 @@ def test_the_manifest_says_what_training_saw(rows: tuple[Matrix, NDArray[np.floa
 
 
 def test_golden_rows_have_every_category_an_unknown_one_and_missing_bedrooms(
-    rows: tuple[Matrix, NDArray[np.float64]],
+    of_1200: Callable[[ModelName], TrainedModel],
 ) -> None:
-    golden = trained(rows[0][:1200], rows[1][:1200], "ridge").bundle.golden
+    golden = of_1200("ridge").bundle.golden
     ordinary = golden.raw[:ORDINARY]
     assert set(ordinary[:, -1]) == set(range(-1, len(CATEGORIES)))
     assert np.isnan(ordinary[:, COLUMNS.index("total_bedrooms")]).sum() >= 5
