@@ -14,7 +14,7 @@ class SweepConfig(Config):
     trials: int = Field(
         default=0,
         ge=0,
-        description="Trials; 0 keeps the selected parameters, and is 20 of a search by itself.",
+        description="Trials; 0 keeps the selected parameters. A search by itself has 20 then.",
     )
     minutes: float = Field(default=10, gt=0, description="Stop starting trials after this time.")
     patience: int = Field(
