@@ -39,7 +39,7 @@ STAGES = (
 
 
 _TRIALS = 20
-"""Of a search that says no number: with the config of a retrain it would try nothing."""
+"""Of a search that names no number: that of a retrain tries the selected parameters alone."""
 
 
 class Search(NamedTuple):
@@ -94,7 +94,7 @@ def sweep(config: RetrainConfig = RetrainConfig()) -> SweepResult:  # noqa: B008
     """
     from housing_ml.modelling.sweep.figures import sweep_page  # noqa: PLC0415 - takes a second
 
-    stages, drawn = search(_searching(config), Progress(STAGES))
+    stages, drawn = search(searching(config), Progress(STAGES))
     found = stages.sweep
     store = open_store(Settings())
     figures = {name: store.get_bytes(ref) for name, ref in drawn.figures.items()}
@@ -105,9 +105,9 @@ def sweep(config: RetrainConfig = RetrainConfig()) -> SweepResult:  # noqa: B008
     return found.result
 
 
-def _searching(config: RetrainConfig) -> RetrainConfig:
-    """Return a config whose sweep tries something."""
-    if config.sweep.trials:
+def searching(config: RetrainConfig) -> RetrainConfig:
+    """Return a config whose sweep tries as many as were named, or as a search should."""
+    if "trials" in config.sweep.model_fields_set:
         return config
     wanted = config.sweep.model_copy(update={"trials": _TRIALS})
     return config.model_copy(update={"sweep": wanted})

@@ -100,7 +100,7 @@ def sweep(  # noqa: PLR0913 - each is an option that a person types
     Args:
         driver: What proposes the trials: optuna, wandb, or auto, which is wandb where WANDB_API_KEY
             is set and else optuna.
-        trials: How many to try; 20 where the config has none.
+        trials: How many to try; 20 where no config names a number.
         minutes: Stop starting trials after this time.
         workers: Trials at a time, each in a process of its own.
         config: YAML or JSON file with what differs from the defaults.

@@ -12,9 +12,10 @@ class SweepConfig(Config):
     """The search for the winner's best parameters."""
 
     trials: int = Field(
-        default=0,
+        default=1,
         ge=0,
-        description="Trials; 0 keeps the selected parameters. A search by itself has 20 then.",
+        description="Trials; 0 keeps the selected parameters. The first one tries those. "
+        "A search by itself has 20 unless a number is named.",
     )
     minutes: float = Field(default=10, gt=0, description="Stop starting trials after this time.")
     patience: int = Field(
