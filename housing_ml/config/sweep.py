@@ -11,12 +11,7 @@ from housing_ml.config.choices import DriverName
 class SweepConfig(Config):
     """The search for the winner's best parameters."""
 
-    trials: int = Field(
-        default=1,
-        ge=0,
-        description="Trials; 0 keeps the selected parameters. The first one tries those. "
-        "A search by itself has 20 unless a number is named.",
-    )
+    trials: int = Field(default=1, ge=0, description="Trials; 0 keeps the selected parameters.")
     minutes: float = Field(default=10, gt=0, description="Stop starting trials after this time.")
     patience: int = Field(
         default=30, ge=0, description="Stop after this many trials without a better one; 0: never."
