@@ -129,6 +129,9 @@ def test_a_person_fills_the_form_runs_the_retrain_and_sees_what_it_did(
     page.get_by_text("Artifacts", exact=True).click()
     page.get_by_text(re.compile("^figure-")).first.wait_for()
     page.screenshot(path=screenshots / "run.png")
+    page.set_viewport_size(
+        {"width": 1400, "height": 2400}
+    )  # cards out of sight are not on the page
     page.get_by_text("summary", exact=True).first.click()
     page.get_by_role("heading", name="Retrain").wait_for()
     page.screenshot(path=screenshots / "summary.png")
