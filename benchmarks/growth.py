@@ -106,8 +106,9 @@ def processor_seconds() -> float:
 
 def served(home: Path, row: dict[str, object]) -> tuple[float, float]:
     """Return the seconds until a service is ready, and its median milliseconds for one price."""
+    places = {"HOUSING_HOME": str(home), "HOUSING_SERVE_PORT": "{port}"}
     started = time.perf_counter()
-    with Server([sys.executable, "-m", "serve"], {"HOUSING_HOME": str(home)}) as server:
+    with Server([sys.executable, "-m", "serve"], places) as server:
         ready = time.perf_counter() - started
         times = []
         with httpx.Client(base_url=server.url) as client:

@@ -2,7 +2,8 @@
 
 It is started, waited for, measured and stopped:
 
-    with Server([sys.executable, "-m", "serve"], {"HOUSING_HOME": "..."}) as server:
+    places = {"HOUSING_HOME": "...", "HOUSING_SERVE_PORT": "{port}"}
+    with Server([sys.executable, "-m", "serve"], places) as server:
         httpx.get(server.url + "/health/ready")
 
 What it writes is kept in `output`.
