@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
 T = TypeVar("T")
 
@@ -139,6 +139,12 @@ def steps(items: Collection[T], name: str, sizes: Sequence[float] | None = None)
             behind += size
     finally:
         end(name)
+
+
+def with_steps(found: Iterable[T], items: Collection[object], name: str) -> Iterator[T]:
+    """Yield what is found of each item, in their order, and tell of each that it begins."""
+    for _, one in zip(steps(items, name), found, strict=True):
+        yield one
 
 
 def end(name: str) -> None:

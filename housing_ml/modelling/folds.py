@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from housing_ml.modelling.models import build_pipeline, features_for, predict_in_one_thread
 from housing_ml.modelling.processes import in_processes, processors
-from housing_ml.progress import steps
+from housing_ml.progress import steps, with_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -104,8 +104,7 @@ def price_unseen(  # noqa: PLR0913, PLR0917 - all that makes a model, and who se
     """
     work = partial(_price_unseen, raw, y, features, model, parameters, seed)
     found = in_processes(work, splits, processors(len(y)))
-    for _, unseen in zip(steps(splits, step), found, strict=True):
-        yield unseen
+    yield from with_steps(found, splits, step)
 
 
 def _price_unseen(  # noqa: PLR0913, PLR0917 - the same

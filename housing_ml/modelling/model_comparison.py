@@ -14,7 +14,7 @@ from housing_ml.modelling.metrics import METRIC_NAMES, metrics
 from housing_ml.modelling.models import build_pipeline
 from housing_ml.modelling.processes import in_processes, processors
 from housing_ml.modelling.sampling import sampled
-from housing_ml.progress import steps
+from housing_ml.progress import with_steps
 from housing_ml.records.metrics import Metrics
 from housing_ml.records.selection import CandidateScore, SelectionReport
 
@@ -101,16 +101,16 @@ def _judged(
     """Return, of each point, how it did on the folds that it got to."""
     judge, processes = partial(_judge, features, seed), processors(rows)
     found = in_processes(judge, [(folds[0], point) for point in points], processes)
-    judged = [[first] for _, first in zip(steps(points, "model"), found, strict=True)]
+    judged = [[first] for first in with_steps(found, points, "model")]
     best = min((first for (first,) in judged), key=lambda first: first.validation.wmape)
     rest = [
         (number, fold)
         for number, (first,) in enumerate(judged)
-        if first is best or not _clearly_worse(first.error - best.error)
+        if not _clearly_worse(first.error - best.error)
         for fold in folds[1:]
     ]
     found = in_processes(judge, [(fold, points[number]) for number, fold in rest], processes)
-    for (number, _), judgement in zip(steps(rest, "fold"), found, strict=True):
+    for (number, _), judgement in zip(rest, with_steps(found, rest, "fold"), strict=True):
         judged[number].append(judgement)
     return judged
 

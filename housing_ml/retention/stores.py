@@ -43,12 +43,7 @@ def old_bundles(
     folders: dict[str, list[StoredObject]] = {}
     for item in files.objects(f"{_RELEASES}/bundles"):
         folders.setdefault(item.name.split("/")[2], []).append(item)
-    for kind in (
-        "predictions",
-        "holdout",
-        "cards",
-        "equity",
-    ):  # for comparisons, the map and people
+    for kind in ("predictions", "holdout", "cards", "equity"):  # for comparisons, map and people
         for item in files.objects(f"{_RELEASES}/{kind}"):
             name = item.name.split("/")[2]
             if not name.startswith("date="):

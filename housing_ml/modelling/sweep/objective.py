@@ -16,7 +16,7 @@ from housing_ml.modelling.models import estimator
 from housing_ml.modelling.processes import in_processes, processors
 from housing_ml.modelling.sampling import sampled
 from housing_ml.modelling.sweep.space import SPACES
-from housing_ml.progress import steps
+from housing_ml.progress import with_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,10 +90,9 @@ class Objective:
 
         Where trials run one after the other, each has all processors for its folds.
         """
-        processes = processors(len(self.y)) if self.config.workers == 1 else 1
-        found = self._fold_wmapes(parameters, processes)
-        for _, wmape in zip(steps(self.folds, "fold"), found, strict=True):
-            yield wmape
+        rows = min(len(self.y), self.config.most_rows)
+        processes = processors(rows) if self.config.workers == 1 else 1
+        yield from with_steps(self._fold_wmapes(parameters, processes), self.folds, "fold")
 
     def _fold_wmapes(self, parameters: Parameters, processes: int) -> Iterator[float]:
         work = partial(_wmape, self.features, self.model, parameters, self.config.seed)
