@@ -55,6 +55,8 @@ class Bucket:
         """Open the folder of a GcsBucket block with the block's credentials."""
         client = block.gcp_credentials.get_cloud_storage_client()
         client._http.hooks["response"].append(_read_refusal)  # noqa: SLF001 - no public way
+        # for traces it would look at the bucket, in a thread and with a token of its own
+        client._bucket_metadata_cache = None  # noqa: SLF001 - the same
         self._bucket = client.bucket(block.bucket)
         self._root = f"{block.bucket_folder.strip('/')}/".removeprefix("/")
         retry = DEFAULT_RETRY.with_timeout(patience_seconds)

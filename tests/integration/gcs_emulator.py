@@ -44,13 +44,17 @@ class Fault(NamedTuple):
 
 
 class Emulator:
-    """The server's state: objects, valid tokens, faults that are due, and what was asked."""
+    """The server's state: objects, valid tokens, faults that are due, and what was asked.
+
+    `shown` has each request's path with the credentials that came with it.
+    """
 
     def __init__(self) -> None:
         self.storage = _Storage(use_memory_fs=True)
         self.lock = threading.Lock()
         self.faults: list[Fault] = []
         self.requests: list[str] = []
+        self.shown: list[tuple[str, str]] = []
         self.tokens = 0
         self.exchanged: list[str] = []
         self.url = ""
@@ -143,6 +147,7 @@ class _Handler(RequestHandler):  # type: ignore[misc]  # the package has no type
         if self.path.endswith(":generateAccessToken"):
             self._impersonate()
             return
+        self.emulator.shown.append((self.path, self.headers.get("Authorization", "")))
         kind = self.emulator.fault(f"{self.command} {self.path}")
         if kind == "reset":
             self._reset()
