@@ -275,10 +275,10 @@ class Bundle:
 def bounded(price: Vector, spread: Vector, manifest: Manifest) -> Prediction:
     """Return a model's price and interval within the price range of the training rows."""
     interval, allowed = manifest.interval, manifest.price_range
-    bounds = (price, price + interval.lower * spread, price + interval.upper * spread)
-    return Prediction(
-        *(np.minimum(np.maximum(bound, allowed.minimum), allowed.maximum) for bound in bounds)
-    )
+    bounds = np.multiply([[0.0], [interval.lower], [interval.upper]], spread)
+    bounds += price
+    np.maximum(bounds, allowed.minimum, out=bounds)
+    return Prediction(*np.minimum(bounds, allowed.maximum, out=bounds))
 
 
 def load_bundle(path: str | Path, *, same_code: bool = False) -> Bundle:
