@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import re
 import subprocess
+from importlib import import_module
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 
@@ -68,3 +72,18 @@ def test_every_room_is_on_the_map_and_says_its_purpose() -> None:
 def test_few_files_stand_outside_the_rooms() -> None:
     assert len(list((ROOT / "housing_ml").glob("*.py"))) <= 12
     assert len(list((ROOT / "serve").glob("*.py"))) <= 10
+
+
+def modules_with_examples() -> list[str]:
+    files = [
+        file for top in ("housing_ml", "serve", "flows") for file in ROOT.glob(f"{top}/**/*.py")
+    ]
+    with_examples = (file.relative_to(ROOT) for file in files if ">>> " in file.read_text())
+    return sorted(".".join(file.with_suffix("").parts) for file in with_examples)
+
+
+@pytest.mark.parametrize("name", modules_with_examples())
+def test_the_examples_of_a_module_print_what_they_say(name: str) -> None:
+    failed, tried = doctest.testmod(import_module(name))
+    assert tried
+    assert not failed
