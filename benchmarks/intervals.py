@@ -7,6 +7,7 @@ rows, then on as many random splits as are asked for, of four fifths and one. Al
 boosts the same features by the same parameters for the quantiles of 5, 50 and 95 %: once with a
 fifth of the rows held back to conform, and once by cross-conformalisation over five folds, which
 serves the mean of five models where ours serves one. MAPIE takes part where the interpreter has it.
+Ours is also calibrated on one fold of five, as with more than 100,000 rows.
 
 A line has the coverage in percent, the mean width in dollars, and the interval score (Gneiting and
 Raftery, Strictly Proper Scoring Rules, 2007, section 6.2), in dollars: width, plus twenty times
@@ -42,14 +43,21 @@ if TYPE_CHECKING:
 LEVEL = 0.9
 
 
-def ours(rows: Rows, inside: Numbers, outside: Numbers, seed: int) -> Interval:
+def ours(
+    rows: Rows, inside: Numbers, outside: Numbers, seed: int, most_rows: int = 100_000
+) -> Interval:
     """Return the ends that a bundle says."""
     provenance = Provenance(data_digest="0" * 64, rows=len(inside), synthetic=False)
-    config = TrainingConfig(interval_level=LEVEL, seed=seed)
+    config = TrainingConfig(interval_level=LEVEL, seed=seed, most_rows=most_rows)
     known = rows.raw[inside], rows.prices[inside]
     bundle = train(*known, FEATURES, BOOSTING, {}, config, provenance).bundle
     found = bundle.predict_matrix(rows.raw[outside])
     return found.lower, found.upper
+
+
+def ours_of_one_fold(rows: Rows, inside: Numbers, outside: Numbers, seed: int) -> Interval:
+    """Return the ends that a bundle would say if these rows were too many for all folds."""
+    return ours(rows, inside, outside, seed, most_rows=1000)
 
 
 def split_conformal(rows: Rows, inside: Numbers, outside: Numbers, seed: int) -> Interval:
@@ -93,7 +101,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=TrainingConfig().seed)
     chosen = parser.parse_args()
     rows = real_rows()
-    methods: dict[str, Method] = {"ours": ours}
+    methods: dict[str, Method] = {"ours": ours, "ours, one fold": ours_of_one_fold}
     if find_spec("mapie"):
         methods["MAPIE, a fifth held back"] = split_conformal
         methods["MAPIE, five folds"] = cross_conformal

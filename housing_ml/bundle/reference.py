@@ -99,14 +99,18 @@ def labelled(price: Vector, actual: Vector) -> dict[str, Vector]:
     return dict(zip(LABELLED, (actual, actual / price), strict=True))
 
 
-def describe(raw: Matrix, price: Vector, actual: Vector) -> Reference:
-    """Describe training rows (rows, 9) with their prices (rows,) in dollars.
+def describe(
+    raw: Matrix, price: Vector, actual: Vector, priced: NDArray[np.intp] | None = None
+) -> Reference:
+    """Describe training rows (rows, 9) with their actual prices (rows,) in dollars.
 
     `price` is to come from models that did not see the row (out of fold), as live predictions do.
+    Where not all rows have one, `priced` are the numbers of those that it is of.
     """
     cents = price.round(2)  # threads that add up trees in another order must not show
     joint = describe_jointly(raw)
-    watched = columns(raw, cents, actual) | (joint.relations(raw) if joint else {})
+    asked = labelled(cents, actual if priced is None else actual[priced]) | {TARGET: actual}
+    watched = columns(raw, cents) | asked | (joint.relations(raw) if joint else {})
     grids = {name: _grid(values) for name, values in watched.items() if name != CATEGORY}
     empty = Reference(grids, {})
     counts = {name: tuple(found.tolist()) for name, found in tally(empty, watched).items()}

@@ -94,6 +94,12 @@ class TrainingConfig(Config):
         default=0.9, gt=0.5, lt=1, description="Coverage that the prediction interval aims at."
     )
     folds: int = Field(default=5, ge=2, description="Folds of the conformal calibration.")
+    most_rows: int = Field(
+        default=100_000,
+        ge=1000,
+        description="Of more training rows, those of one fold calibrate the interval; the model "
+        "is trained on all.",
+    )
     seed: int = Field(default=42, ge=0, description="Seed of the folds and of the model.")
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from numpy.typing import NDArray
+    from sklearn.pipeline import Pipeline
 
     from housing_ml.config.choices import FeatureParameters, ModelName, Parameters
     from housing_ml.data.contract import Matrix
@@ -117,7 +118,7 @@ def _price_unseen(  # noqa: PLR0913, PLR0917 - the same
     split: Split,
 ) -> Unseen:
     fold = make_fold(raw, y, features, *split)
-    return Unseen(fold.validation, predict_fold(fold, features, model, parameters, seed).validation)
+    return Unseen(fold.validation, predict_validation(fold, features, model, parameters, seed))
 
 
 def predict_fold(
@@ -128,8 +129,26 @@ def predict_fold(
     Histogram boosting gets one OpenMP thread: on so few rows a second one gains nothing, and on a
     busy machine threads that wait for each other make the fit up to thirty times slower.
     """
-    rest = build_pipeline(features, model, parameters, seed)[1:]
     with threadpool_limits(limits=1, user_api="openmp"):
-        rest.fit(fold.train, fold.train_price)
-        predict_in_one_thread(rest)
+        rest = _fitted(fold, features, model, parameters, seed)
         return FoldPrediction(rest.predict(fold.train), rest.predict(fold.validation))
+
+
+def predict_validation(
+    fold: Fold, features: FeatureParameters, model: ModelName, parameters: Parameters, seed: int
+) -> NDArray[np.float64]:
+    """Do the same, and predict the validation rows alone, (rows,): a fifth of the time is saved."""
+    with threadpool_limits(limits=1, user_api="openmp"):
+        found: NDArray[np.float64] = _fitted(fold, features, model, parameters, seed).predict(
+            fold.validation
+        )
+    return found
+
+
+def _fitted(
+    fold: Fold, features: FeatureParameters, model: ModelName, parameters: Parameters, seed: int
+) -> Pipeline:
+    rest = build_pipeline(features, model, parameters, seed)[1:]
+    rest.fit(fold.train, fold.train_price)
+    predict_in_one_thread(rest)
+    return rest

@@ -40,9 +40,10 @@ def in_processes(work: Callable[[T], R], parts: Sequence[T], processes: int) -> 
     Args:
         work: a function of a module, or a `partial` of one, with arguments that can be pickled.
         parts: what it is called with; the results of all have to be taken.
-        processes: how many at a time; 1 is this one. They are kept for the next work.
+        processes: how many at a time; 1 is this one, which also does a part that is the only one.
+            They are kept for the next work.
     """
-    if processes == 1:
+    if min(processes, len(parts)) <= 1:
         yield from (_alone(work, part) for part in parts)
     else:
         parallel = Parallel(processes, return_as="generator")

@@ -17,12 +17,12 @@ from housing_ml.errors import HousingError
 from housing_ml.fingerprint import feature_fingerprint
 from housing_ml.modelling.blocked import OutOfBlock, price_out_of_block
 from housing_ml.modelling.conformal import Calibration, Priced, as_of_all_rows, calibrate
-from housing_ml.modelling.folds import price_unseen, splitter
 from housing_ml.modelling.golden_rows import golden_rows, model_splits
-from housing_ml.modelling.known_places import by_place, is_known_out_of_fold
+from housing_ml.modelling.known_places import by_place
 from housing_ml.modelling.metrics import metrics
 from housing_ml.modelling.models import build_pipeline, predict_in_one_thread
 from housing_ml.modelling.onnx_export import to_onnx
+from housing_ml.modelling.out_of_fold import price_out_of_fold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,14 +79,15 @@ def train(  # noqa: PLR0913, PLR0917 - the choices of the stages before, each fr
     """
     # One OpenMP thread: sums have one order, and two runs at once do not wait for each other.
     with threadpool_limits(limits=1):
-        out_of_fold = _out_of_fold(raw, y, features, model, parameters, config)
+        unseen = price_out_of_fold(raw, y, features, model, parameters, config)
         pipeline = build_pipeline(features, model, parameters, config.seed)
         matrix = pipeline["features"].fit_transform(raw, y)
         pipeline[1:].fit(matrix, y, model__sample_weight=weights)
-        blocked = price_out_of_block(raw, y, features, model, parameters, config)
-        beyond = None if blocked is None else _beyond(pipeline["features"], matrix, y, blocked)
-        error = as_of_all_rows(y - out_of_fold, config.folds)
-        calibration = calibrate(_known(matrix, out_of_fold), error, config, beyond)
+        raw_unseen, actual, matrix = raw[unseen.row], y[unseen.row], matrix[unseen.row]
+        blocked = price_out_of_block(raw_unseen, actual, features, model, parameters, config)
+        beyond = None if blocked is None else _beyond(pipeline["features"], matrix, actual, blocked)
+        error = as_of_all_rows(actual - unseen.price, config.folds)
+        calibration = calibrate(_known(matrix, unseen.price), error, config, beyond)
     predict_in_one_thread(pipeline)
     manifest = Manifest(
         model=model,
@@ -103,12 +104,11 @@ def train(  # noqa: PLR0913, PLR0917 - the choices of the stages before, each fr
         categories=_categories(raw),
         libraries={name: version(name) for name in _LIBRARIES},
     )
-    reference = describe(raw, np.clip(out_of_fold, y.min(), y.max()), y)
+    reference = describe(raw, np.clip(unseen.price, y.min(), y.max()), y, unseen.row)
     reference = msgspec.structs.replace(reference, source=source, held_out=held_out)
-    known = is_known_out_of_fold(raw, splitter(config.folds, config.seed).split(raw))
-    places = by_place(y, out_of_fold, known)
+    places = by_place(actual, unseen.price, unseen.known)
     bundle = _bundle(raw, pipeline, calibration, manifest, reference)
-    wmape = None if blocked is None else metrics(y[blocked.row], blocked.price).wmape
+    wmape = None if blocked is None else metrics(actual[blocked.row], blocked.price).wmape
     return TrainedModel(pipeline, bundle, places, wmape)
 
 
@@ -132,23 +132,6 @@ def _beyond(
     far = matrix[blocked.row]
     far[:, near] = blocked.features[:, near]
     return Priced(blocked.row, _known(far, blocked.price), y[blocked.row] - blocked.price)
-
-
-def _out_of_fold(  # noqa: PLR0913, PLR0917 - what `train` takes
-    raw: Matrix,
-    y: NDArray[np.float64],
-    features: FeatureParameters,
-    model: ModelName,
-    parameters: Parameters,
-    config: TrainingConfig,
-) -> NDArray[np.float64]:
-    """Return each row's price, float64 (rows,), from a model that did not see the row."""
-    predicted = np.empty(len(y))
-    splits = [*splitter(config.folds, config.seed).split(raw)]
-    found = price_unseen(raw, y, splits, features, model, parameters, config.seed)
-    for (_, rows), unseen in zip(splits, found, strict=True):
-        predicted[rows] = unseen.price
-    return predicted
 
 
 def _column_ranges(raw: Matrix) -> tuple[ColumnRange, ...]:
@@ -178,17 +161,21 @@ def _bundle(
     """Assemble the bundle and compare it with scikit-learn on every training row."""
     features = pipeline["features"]
 
-    def fitted_scores(rows: Matrix) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        matrix = features.transform(rows)
+    def scores(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         price = pipeline[1:].predict(matrix)
         return price, calibration.spread(_known(matrix, price))
+
+    def fitted_scores(rows: Matrix) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return scores(features.transform(rows))
 
     model = to_onnx(pipeline[1:], calibration.model, calibration.minimum, calibration.scale)
     golden = golden_rows(raw, model_splits(model, features), fitted_scores, manifest.seed)
     expected = bounded(*fitted_scores(golden), manifest)
     bundle = Bundle.assemble(manifest, features, model, Golden(golden, *expected), reference)
-    matrix, wanted = features.transform(raw), fitted_scores(raw)
-    for name, found, fitted in zip(("price", "spread"), bundle.score(matrix), wanted, strict=True):
+    matrix = features.transform(raw)
+    for name, found, fitted in zip(
+        ("price", "spread"), bundle.score(matrix), scores(matrix), strict=True
+    ):
         difference = np.abs(found - fitted) / np.abs(fitted)
         if not (difference <= _TOLERANCE).all():
             row = int(difference.argmax())

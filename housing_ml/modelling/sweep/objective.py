@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from housing_ml.fingerprint import WORDING, code_fingerprint
-from housing_ml.modelling.folds import make_folds, predict_fold
+from housing_ml.modelling.folds import make_folds, predict_validation
 from housing_ml.modelling.metrics import metrics
 from housing_ml.modelling.models import estimator
 from housing_ml.modelling.processes import in_processes, processors
@@ -121,5 +121,5 @@ class Objective:
 def _wmape(
     features: FeatureParameters, model: ModelName, parameters: Parameters, seed: int, fold: Fold
 ) -> float:
-    predicted = predict_fold(fold, features, model, parameters, seed)
-    return metrics(fold.validation_price, predicted.validation).wmape
+    predicted = predict_validation(fold, features, model, parameters, seed)
+    return metrics(fold.validation_price, predicted).wmape

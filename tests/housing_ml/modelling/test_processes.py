@@ -48,6 +48,7 @@ def test_parts_come_in_their_order_and_from_processes_that_are_kept() -> None:
     assert os.getpid() not in first
     assert len(first | second) <= 2
     assert set(in_processes(_process, range(3), 1)) == {os.getpid()}
+    assert list(in_processes(_process, range(1), 2)) == [os.getpid()]
 
 
 def test_a_fault_in_a_part_is_the_fault_of_all() -> None:

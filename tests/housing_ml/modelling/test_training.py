@@ -10,6 +10,7 @@ import pytest
 
 from housing_ml.bundle.manifest import Provenance
 from housing_ml.bundle.model import Bundle
+from housing_ml.bundle.reference import PRICE, RATIO, rows_of
 from housing_ml.config.choices import FeatureParameters, ModelName
 from housing_ml.config.modelling import TrainingConfig
 from housing_ml.data.contract import CATEGORIES, COLUMNS, TARGET, Matrix, to_matrix
@@ -37,8 +38,9 @@ def trained(
     y: NDArray[np.float64],
     model: ModelName = "histogram_gradient_boosting",
     weights: NDArray[np.float64] | None = None,
+    most_rows: int = 100_000,
 ) -> TrainedModel:
-    config = TrainingConfig(folds=3, seed=7)
+    config = TrainingConfig(folds=3, seed=7, most_rows=most_rows)
     chosen = FEATURES, model, SMALL[model], config, PROVENANCE
     return train(raw, y, *chosen, weights=weights)
 
@@ -127,6 +129,37 @@ def test_real_prices_can_and_the_interval_covers_them(
     for category in np.unique(raw[4000:, -1]):
         part = raw[4000:, -1] == category
         assert part.sum() < 50 or inside[part].mean() > 0.82
+
+
+def test_of_many_rows_one_fold_calibrates_the_interval_of_the_same_model(
+    rows: tuple[Matrix, NDArray[np.float64]], of_1200: Callable[[ModelName], TrainedModel]
+) -> None:
+    raw, y = rows
+    of_all = of_1200("histogram_gradient_boosting")
+    of_one = trained(raw[:1200], y[:1200], most_rows=1199)
+
+    prices, others = of_one.bundle.predict(raw[1200:]), of_all.bundle.predict(raw[1200:])
+    np.testing.assert_array_equal(prices, others)
+    widths = [
+        float(np.ptp(one.bundle.predict_interval(raw[1200:]), 1).mean()) for one in (of_one, of_all)
+    ]
+    assert widths[0] == pytest.approx(widths[1], rel=0.1)
+    assert widths[0] != widths[1]
+    lower, upper = of_one.bundle.predict_interval(raw[1200:]).T
+    assert 0.87 < ((lower <= y[1200:]) & (y[1200:] <= upper)).mean() < 0.93
+    assert of_one.blocked_wmape == pytest.approx(of_all.blocked_wmape, rel=0.5)
+
+
+def test_of_many_rows_what_was_not_priced_is_in_no_figure_of_prices(
+    rows: tuple[Matrix, NDArray[np.float64]],
+) -> None:
+    raw, y = rows[0][:1200], rows[1][:1200]
+    found = trained(raw, y, "ridge", most_rows=1000)
+    assert found.places.known.rows + found.places.new.rows == 400
+    counts = found.bundle.reference.tally()
+    assert rows_of(counts[PRICE], category=False) == rows_of(counts[RATIO], category=False) == 400
+    assert rows_of(counts[TARGET], category=False) == 1200
+    assert rows_of(counts["median_income"], category=False) == 1200
 
 
 def test_the_manifest_says_what_training_saw(
