@@ -5,9 +5,9 @@
 Each retrain has a home folder of its own, and jittered copies of the real rows in a Parquet file:
 places by up to 0.02 degrees, amounts by up to 3 %. Seconds are those that the stages say, and the
 processor time of the whole, which a busy machine changes little; memory is the largest sum of the
-resident sets of the retrain's processes while the stage ran. Then the
-size of the bundle, and the service's start and latency of one price with it. Defaults: 20640 and
-206400.
+resident sets of the retrain's processes while the stage ran, of which the run itself has so much,
+Prefect's server, and the processes that fit folds. Then the size of the bundle, and the service's
+start and latency of one price with it. Defaults: 20640 and 206400.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import httpx
 import numpy as np
@@ -34,12 +34,19 @@ from housing_ml.data.source import locate, read_source
 from housing_ml.data.table_file import read_table
 from housing_ml.settings import Settings
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 _STAGE = re.compile(r"^(\w[\w ]*?) +(computed|failed) +([\d.]+) s")
 _REQUESTS = 200
 _LOOKS_SECONDS = 0.5
+_KINDS = {"loky": "folds", "prefect_server": "server", "": "run"}
+"""What a process is for, by a word of its command."""
+
+
+class Stage(NamedTuple):
+    """What one stage took: its name, seconds, and bytes by kind of process at the fullest."""
+
+    name: str
+    seconds: float
+    largest: dict[str, int]
 
 
 def jittered(frame: pd.DataFrame, rows: int) -> pd.DataFrame:
@@ -61,37 +68,45 @@ def jittered(frame: pd.DataFrame, rows: int) -> pd.DataFrame:
     return many
 
 
-def processes(root: int) -> Iterator[int]:
-    """Yield the resident bytes of a process and of all its descendants."""
-    command = ["ps", "-A", "-o", "pid=,ppid=,rss="]
+def memory(root: int) -> dict[str, int]:
+    """Return the resident bytes of a process and of all its descendants, by what they are for."""
+    command = ["ps", "-A", "-o", "pid=,ppid=,rss=,args="]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
-    table = [tuple(map(int, line.split())) for line in listed.splitlines()]
-    family = {root}
-    while more := {pid for pid, parent, _ in table if parent in family} - family:
+    table = [line.split(maxsplit=3) for line in listed.splitlines()]
+    family = {str(root)}
+    while more := {pid for pid, parent, *_ in table if parent in family} - family:
         family |= more
-    yield from (rss * 1024 for pid, _, rss in table if pid in family)
+    found = dict.fromkeys(_KINDS.values(), 0)
+    for pid, _, kilobytes, arguments in table:
+        if pid in family:
+            kind = next(kind for word, kind in _KINDS.items() if word in arguments)
+            found[kind] += int(kilobytes) * 1024
+    return found
 
 
-def retrain(home: Path, data: Path) -> list[tuple[str, float, float]]:
-    """Run a whole retrain; return each stage's name, seconds and largest memory in bytes."""
+def retrain(home: Path, data: Path) -> list[Stage]:
+    """Run a whole retrain; return what each stage took."""
     environment = {**os.environ, "HOUSING_HOME": str(home), "HOUSING_DATA_URL": str(data)}
     environment |= {"WANDB_MODE": "offline", "PREFECT_API_URL": ""}
     command = [sys.executable, "-m", "housing_ml.cli", "retrain", "--as-job"]
-    largest, stages, ended = [0.0], [], threading.Event()
+    looks: list[dict[str, int]] = []
+    stages, ended = [], threading.Event()
     with subprocess.Popen(  # noqa: S603 - our own command
         command, env=environment, stderr=subprocess.PIPE, text=True
     ) as running:
 
         def look() -> None:
             while not ended.wait(_LOOKS_SECONDS):
-                largest[0] = max(largest[0], sum(processes(running.pid)))
+                looks.append(memory(running.pid))
 
         threading.Thread(target=look, daemon=True).start()
         for line in running.stderr or ():
             print(line, end="", file=sys.stderr)
             if found := _STAGE.match(line):
-                stages.append((found[1], float(found[3]), largest[0]))
-                largest[0] = 0.0
+                seen = [*looks, dict.fromkeys(_KINDS.values(), 0)]
+                largest = max(seen, key=lambda look: sum(look.values()))
+                stages.append(Stage(found[1], float(found[3]), largest))
+                looks.clear()
         ended.set()
     if running.returncode:
         raise SystemExit(f"the retrain ended with {running.returncode}")
@@ -139,8 +154,9 @@ def main(sizes: list[int]) -> None:
             f"\n{rows:,} rows: {seconds:.0f} s ({worked:.0f} s of processor time), "
             f"bundle {size / 1e6:.1f} MB, service ready in {ready:.1f} s, {latency:.2f} ms a price"
         )
-        for name, took, memory in stages:
-            print(f"  {name:14} {took:8.1f} s {memory / 1e9:6.2f} GB")
+        for name, took, largest in stages:
+            parts = ", ".join(f"{kind} {size / 1e9:.2f}" for kind, size in largest.items() if size)
+            print(f"  {name:14} {took:8.1f} s {sum(largest.values()) / 1e9:6.2f} GB ({parts})")
 
 
 if __name__ == "__main__":

@@ -37,13 +37,16 @@ from housing_ml.features.geography import (
     plane,
 )
 from housing_ml.features.imputation import Imputer, fit_median, state_from_arrays
+from housing_ml.features.kind import LeftOut, Themselves
 from housing_ml.features.neighbours import COUNT, Neighbours
 from housing_ml.features.neighbours import NAMES as NEIGHBOUR_NAMES
 from housing_ml.features.raw_rows import (
     LOGS,
+    TOGETHER,
     attributes_of,
     filled_rows,
     logs_of,
+    parts,
     training_rows,
 )
 
@@ -52,8 +55,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from sklearn.utils import Tags
-
-    from housing_ml.features.kind import LeftOut
 
 RATIOS = (
     ("total_rooms", "households"),
@@ -102,16 +103,15 @@ class HousingFeatures:
         Raises:
             ValueError: when `y` is missing, does not match or is not finite, or rows are too few.
         """
-        raw, prices = training_rows(X, y)
-        self._fit(raw, prices)
+        self._fit(*training_rows(X, y))
         return self
 
     def fit_transform(self, X: RawData, y: Any) -> Floats:
         """Fit, and return the rows' features with each row's own price left out."""
-        raw, prices = training_rows(X, y)
-        order, filled, left_out = self._fit(raw, prices)
-        columns = np.empty((len(raw), len(self.get_feature_names_out())))
-        columns[order] = self._columns(filled, left_out)
+        order, filled, left_out = self._fit(*training_rows(X, y))
+        columns = np.empty((len(order), len(self.get_feature_names_out())))
+        for rows in parts(len(order)):
+            columns[order[rows]] = self._columns(filled[rows], Themselves(rows, left_out))
         return columns
 
     def _fit(self, raw: Matrix, prices: Floats) -> tuple[NDArray[np.intp], Matrix, LeftOut]:
@@ -140,9 +140,15 @@ class HousingFeatures:
         Raises:
             ValueError: when a value other than the bedrooms is missing or infinite.
         """
-        return self._columns(filled_rows(self.imputer_, to_matrix(X)))
+        filled = filled_rows(self.imputer_, to_matrix(X))
+        if len(filled) <= TOGETHER:
+            return self._columns(filled)
+        columns = np.empty((len(filled), len(self.get_feature_names_out())))
+        for rows in parts(len(filled)):
+            columns[rows] = self._columns(filled[rows])
+        return columns
 
-    def _columns(self, filled: Matrix, left_out: LeftOut | None = None) -> Floats:
+    def _columns(self, filled: Matrix, themselves: Themselves | None = None) -> Floats:
         logs = logs_of(filled)
         place = plane(filled[:, :2])
         return np.concatenate(
@@ -152,27 +158,27 @@ class HousingFeatures:
                 logs,
                 filled[:, _CODE:] == _CATEGORY_CODES,
                 *location_features(place, self.centres_),
-                *self._nearby(filled, logs, place, left_out),
+                *self._nearby(filled, logs, place, themselves),
             ],
             axis=1,
         )
 
     def _nearby(
-        self, filled: Matrix, logs: Floats, place: Floats, left_out: LeftOut | None
+        self, filled: Matrix, logs: Floats, place: Floats, themselves: Themselves | None
     ) -> list[Floats]:
         """Return the statistics of training rows near the rows, or near themselves."""
         attributes = attributes_of(filled, logs)
         count = COUNT if self.alike_ is None else CROWD
         nearest = (
             self.neighbours_.nearest(place, count)
-            if left_out is None
-            else self.neighbours_.others(count)
+            if themselves is None
+            else self.neighbours_.others(themselves.rows, count)
         )
         neighbours = self.neighbours_.statistics(nearest, attributes)
         if self.alike_ is None:
             return [neighbours]
-        if left_out is not None:
-            return [neighbours, self.alike_.leave_one_out(*nearest, left_out)]
+        if themselves is not None:
+            return [neighbours, self.alike_.leave_one_out(*nearest, *themselves)]
         return [neighbours, self.alike_.statistics(*nearest, filled, logs, attributes)]
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[Any]:  # noqa: ARG002

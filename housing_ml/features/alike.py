@@ -99,15 +99,15 @@ class Alike:
         return _statistics(distance, self._taken(index), attributes, kind)
 
     def leave_one_out(
-        self, distance: Floats, index: NDArray[np.integer[Any]], left_out: LeftOut
+        self, distance: Floats, index: NDArray[np.integer[Any]], rows: slice, left_out: LeftOut
     ) -> Floats:
-        """Return the statistics of the training rows, each without its own price.
+        """Return the statistics of some training rows, each without its own price.
 
         `distance` and `index` are those of `statistics`, without the row itself.
         """
         values = self._taken(index)
-        values[4] = left_out.residuals(index)
-        return _statistics(distance, values, self.values[2:], left_out.price)
+        values[4] = left_out.residuals(rows, index)
+        return _statistics(distance, values, self.values[2:, rows], left_out.price[rows])
 
     def _taken(self, index: NDArray[np.integer[Any]]) -> Floats:
         """Return (9, n, k): room for three products, then the scaled values of the rows."""

@@ -38,16 +38,25 @@ class LeftOut(NamedTuple):
     residual: Floats
     influence: Floats
 
-    def residuals(self, others: NDArray[np.integer[Any]]) -> Floats:
-        """Return dollars, float64 (n, k), of rows `others` (n, k) beyond a regression without n.
+    def residuals(self, rows: slice, others: NDArray[np.integer[Any]]) -> Floats:
+        """Return dollars, float64 (n, k), of `others` beyond a regression without each of `rows`.
 
+        `others` (n, k) are the numbers of k rows for each of the n.
         Source: Cook and Weisberg, Residuals and Influence in Regression, 1982, section 2.2.
         """
-        moved = self.residual / (1 - (self.influence**2).sum(axis=1))
+        influence = self.influence[rows]
+        moved = self.residual[rows] / (1 - (influence**2).sum(axis=1))
         residuals: Floats = self.residual[others]
-        for rank, rows in enumerate(others.T):
-            residuals[:, rank] += (self.influence * self.influence[rows]).sum(axis=1) * moved
+        for rank, number in enumerate(others.T):
+            residuals[:, rank] += (influence * self.influence[number]).sum(axis=1) * moved
         return residuals
+
+
+class Themselves(NamedTuple):
+    """Training rows of the numbers `rows`, and what leaves each of them out."""
+
+    rows: slice
+    left_out: LeftOut
 
 
 def fit_kind(terms: Floats, prices: Floats) -> tuple[Floats, LeftOut]:

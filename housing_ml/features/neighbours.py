@@ -90,14 +90,14 @@ class Neighbours:
         """Return the training rows that lie nearest to places (n, 2)."""
         return Nearest(*self._tree.query(places, min(count, len(self.places) - 1)))
 
-    def others(self, count: int) -> Nearest:
-        """Return what lies nearest to the training rows themselves: other rows.
+    def others(self, rows: slice, count: int) -> Nearest:
+        """Return what lies nearest to training rows themselves: other rows.
 
         A row is left out by its number, not by its distance: many rows share one place.
         """
         count = min(count, len(self.places) - 1)
-        distance, number = self._tree.query(self.places, count + 1)
-        others = number != np.arange(len(number))[:, np.newaxis]
+        distance, number = self._tree.query(self.places[rows], count + 1)
+        others = number != np.arange(len(self.places))[rows, np.newaxis]
         others[others.all(axis=1), -1] = False
         shape = (len(number), count)
         return Nearest(distance[others].reshape(shape), number[others].reshape(shape))

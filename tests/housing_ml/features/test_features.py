@@ -15,9 +15,10 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
+from housing_ml import features
 from housing_ml.config.choices import FeatureParameters
 from housing_ml.data.contract import CATEGORIES, COLUMNS, TARGET, Matrix, to_matrix
-from housing_ml.features import HousingFeatures
+from housing_ml.features import HousingFeatures, raw_rows
 from housing_ml.features.geography import fit_clusters
 from housing_ml.features.imputation import fit_neighbours
 from housing_ml.modelling.folds import make_folds
@@ -79,6 +80,19 @@ def test_a_row_has_the_same_features_alone_and_among_others(
     alone = np.concatenate([fitted.transform(rows[0][[index]]) for index in chosen])
 
     np.testing.assert_array_equal(alone, together)
+
+
+def test_rows_have_the_same_features_at_once_and_in_parts(
+    rows: Rows, fitted: HousingFeatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once = clone(fitted).fit_transform(*rows), fitted.transform(rows[0])
+
+    for module in (raw_rows, features):
+        monkeypatch.setattr(module, "TOGETHER", 97)
+    in_parts = clone(fitted).fit_transform(*rows), fitted.transform(rows[0])
+
+    for one, other in zip(at_once, in_parts, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_the_order_of_the_training_rows_is_no_matter(rows: Rows, fitted: HousingFeatures) -> None:
