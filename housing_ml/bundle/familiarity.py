@@ -41,7 +41,7 @@ _LIKENESS = [
 PLACE, HOUSES = "longitude, latitude", "median_income, housing_median_age, total_rooms, population"
 
 
-_FEW = 8
+FEW = 8
 """So few rows are looked at one by one."""
 
 _CELLS = 2**14
@@ -49,6 +49,7 @@ _CELLS = 2**14
 
 _RADIX = (2 * _CELLS) ** np.arange(4, dtype=np.int64)
 _FACTORS = _RADIX.tolist()
+_KILOMETRES_PER_DEGREE = KILOMETRES_PER_DEGREE.tolist()
 _NOWHERE = -1
 """Number of no cell."""
 
@@ -64,6 +65,7 @@ class Familiarity:
     def __init__(self, places: Floats, likeness: Floats) -> None:
         self._mean = likeness.mean(axis=1)
         self._scale = np.maximum(likeness.std(axis=1), np.finfo(float).tiny)
+        self._means_and_scales = self._mean.tolist(), self._scale.tolist()
         self._places, self._houses = _Near(places), _Near(self._standard(likeness))
 
     @classmethod
@@ -96,7 +98,7 @@ class Familiarity:
             explained: of which rows a single column is known to be unusual: it is what makes them
                 unlike others.
         """
-        if len(raw) <= _FEW and all(map(self._is_surely_familiar, raw.tolist())):
+        if len(raw) <= FEW and all(map(self._is_surely_familiar, raw.tolist())):
             return {}
         far, unlike = self.unfamiliar(raw)
         unlike[: len(explained)] &= ~np.array(explained, dtype=bool)
@@ -122,8 +124,8 @@ class Familiarity:
             found = log(income), age, log(rooms / households), log(people / households)
         except (ValueError, ZeroDivisionError):
             return False
-        standard = map(_standard, found, self._mean.tolist(), self._scale.tolist())
-        place = map(mul, row[:2], KILOMETRES_PER_DEGREE.tolist())
+        standard = map(_standard, found, *self._means_and_scales)
+        place = map(mul, row[:2], _KILOMETRES_PER_DEGREE)
         return self._places.holds(place) and self._houses.holds(standard)
 
     def _standard(self, likeness: Floats) -> Floats:

@@ -40,6 +40,8 @@ SLOPE_WEIGHT = 0.02
 """Variance of log income among neighbours at which their own slope counts as much as `SLOPE`."""
 
 _INCOME = float(UNLIKE[0, 0])
+_BEFORE = SLOPE_WEIGHT / _INCOME**2 * np.array([[SLOPE * _INCOME], [1.0]])
+"""What is known of covariance and variance before any neighbour is seen, (2, 1), scaled."""
 
 NAMES = (
     "alike_price",
@@ -164,9 +166,7 @@ def _price_at_income(means: Floats) -> Floats:
     `means` (6, n) are of the squared price, the price times the scaled difference of income, that
     difference squared, the price, the price beyond kind, and the difference.
     """
-    _, product, square, price, _, difference = means
-    weight = SLOPE_WEIGHT / _INCOME**2
-    covariance = product - difference * price + weight * SLOPE * _INCOME
-    variance = square - difference * difference + weight
+    price, difference = means[3], means[5]
+    covariance, variance = means[1:3] - means[3::2] * difference + _BEFORE
     line: Floats = price - covariance / variance * difference
     return line
