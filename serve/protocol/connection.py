@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from serve.protocol.phases import Closing, Flow, Phase, has_sent
+from serve.protocol.phases import Answering, Flow, Phase, has_sent
 from serve.protocol.refusal import refusal
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Connection(HttpToolsProtocol):
     """uvicorn's protocol for httptools, with an end for every wait and a bound for every buffer."""
 
     flow: Flow
-    _closing: Closing
+    _answering: Answering
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Connection(HttpToolsProtocol):
         """Start to read, or refuse when there are too many connections."""
         super().connection_made(transport)
         self.flow = Flow(transport)
-        self._closing = Closing(transport, self._finish)
+        self._answering = Answering(transport, self._finish)
         self.peer = self.client[0] if self.client else ""
         if self._all.is_proxy(self.peer):
             self.app_state = {**self.app_state, "by_proxy": True}
@@ -144,7 +144,7 @@ class Connection(HttpToolsProtocol):
         self._become(Phase.BODY)
         before = self.cycle
         super().on_headers_complete()
-        self.cycle.transport = self._closing  # type: ignore[assignment]
+        self.cycle.transport = self._answering  # type: ignore[assignment]
         if self._all.draining:
             if before and not before.response_started:
                 before.keep_alive = self._wished
@@ -168,6 +168,7 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Go on with the next request, or wait for it."""
+        self._answering.complete()
         self.server_state.total_requests += 1
         if self.transport.is_closing() or self._is_done:
             self._become(Phase.ENDING)

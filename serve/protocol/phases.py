@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
+"""It comes before an answer, and its client waits for it."""
+
+
 class Phase(Enum):
     """Who is waited for, and what for."""
 
@@ -34,16 +38,42 @@ class Flow(FlowControl):
             super().resume_reading()
 
 
-class Closing:
-    """A transport that ends after an answer by `finish`.
+class Answering:
+    """A transport for answers, one after the other: it sends a head with the body that follows.
 
-    Closed at once, with something still unread, it would be reset, and the answer might be lost.
+    Each write is a system call, and on a small answer those take most of the time. It ends by
+    `finish`: closed at once, with something still unread, it would be reset, and the answer might
+    be lost.
     """
 
     def __init__(self, transport: asyncio.Transport, finish: Callable[[], None]) -> None:
-        self.write = transport.write
         self.is_closing = transport.is_closing
-        self.close = finish
+        self._transport = transport
+        self._finish = finish
+        self._head = b""
+        self._begun = False
+
+    def write(self, data: bytes) -> None:
+        """Send a part of an answer; the first one is its head, and waits for the next."""
+        if self._head:
+            self._transport.writelines([self._head, data])
+            self._head = b""
+        elif self._begun or data == _GO_ON:
+            self._transport.write(data)
+        else:
+            self._begun, self._head = True, data
+
+    def complete(self) -> None:
+        """Send what is left of an answer; the next part begins another one."""
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
+        self._begun = False
+
+    def close(self) -> None:
+        """End the connection after what was answered."""
+        self.complete()
+        self._finish()
 
 
 def has_sent(transport: asyncio.Transport) -> bool:
