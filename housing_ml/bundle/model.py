@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from operator import le
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -260,8 +261,8 @@ class Bundle:
 
     def _is_within(self, row: list[float]) -> bool:
         """Whether training saw all columns of a row: numpy takes ten times as long for one row."""
-        *bounds, seen = self._plain_limits
-        return all(map(_is_between, row, *bounds)) and seen[int(row[-1])]
+        lowest, highest, seen = self._plain_limits
+        return all(map(le, lowest, row)) and all(map(le, row, highest)) and seen[int(row[-1])]
 
     @cached_property
     def _plain_limits(self) -> tuple[list[float], list[float], list[bool]]:
@@ -280,10 +281,6 @@ class Bundle:
         if value < saw.minimum:
             return [f"{saw.name}: {value:.12g} is below {saw.minimum:.12g}, the training minimum"]
         return [f"{saw.name}: {value:.12g} is above {saw.maximum:.12g}, the training maximum"]
-
-
-def _is_between(value: float, lowest: float, highest: float) -> bool:
-    return lowest <= value <= highest
 
 
 def bounded(price: Vector, spread: Vector, manifest: Manifest) -> Prediction:
