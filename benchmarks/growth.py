@@ -3,11 +3,11 @@
     python benchmarks/growth.py [ROWS ...]
 
 Each retrain has a home folder of its own, and jittered copies of the real rows in a Parquet file:
-places by up to 0.02 degrees, amounts by up to 3 %. Seconds are those that the stages say, and the
-processor time of the whole, which a busy machine changes little; memory is the largest sum of the
-resident sets of the retrain's processes while the stage ran, of which the run itself has so much,
-Prefect's server, and the processes that fit folds. Then the size of the bundle, and the service's
-start and latency of one price with it. Defaults: 20640 and 206400.
+places by up to 0.02 degrees, amounts by up to 3 %. Seconds are those that the stages say; beside
+them is the processor time, which a busy machine changes little. Memory is the largest sum of the
+resident sets of the retrain's processes while the stage ran: so much of the run itself, of
+Prefect's server, and of the processes that fit folds. Then the size of the bundle, and the
+service's start and latency of one price with it. Defaults: 20640 and 206400.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,15 +38,19 @@ from housing_ml.settings import Settings
 _STAGE = re.compile(r"^(\w[\w ]*?) +(computed|failed) +([\d.]+) s")
 _REQUESTS = 200
 _LOOKS_SECONDS = 0.5
+_TIMES = slice(11, 15)
+"""Ticks in user and kernel mode, and those of children that have ended, after a process's name."""
+
 _KINDS = {"loky": "folds", "prefect_server": "server", "": "run"}
 """What a process is for, by a word of its command."""
 
 
 class Stage(NamedTuple):
-    """What one stage took: its name, seconds, and bytes by kind of process at the fullest."""
+    """What one stage took: seconds, those of processors, and bytes by kind of process at most."""
 
     name: str
     seconds: float
+    worked: float
     largest: dict[str, int]
 
 
@@ -68,20 +73,37 @@ def jittered(frame: pd.DataFrame, rows: int) -> pd.DataFrame:
     return many
 
 
-def memory(root: int) -> dict[str, int]:
-    """Return the resident bytes of a process and of all its descendants, by what they are for."""
+def processes(root: int) -> list[tuple[str, int, str]]:
+    """Return number, resident bytes and command of a process and of all its descendants."""
     command = ["ps", "-A", "-o", "pid=,ppid=,rss=,args="]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
     table = [line.split(maxsplit=3) for line in listed.splitlines()]
     family = {str(root)}
     while more := {pid for pid, parent, *_ in table if parent in family} - family:
         family |= more
+    return [
+        (pid, int(kilobytes) * 1024, arguments)
+        for pid, _, kilobytes, arguments in table
+        if pid in family
+    ]
+
+
+def memory(root: int) -> dict[str, int]:
+    """Return the resident bytes of a process and of all its descendants, by what they are for."""
     found = dict.fromkeys(_KINDS.values(), 0)
-    for pid, _, kilobytes, arguments in table:
-        if pid in family:
-            kind = next(kind for word, kind in _KINDS.items() if word in arguments)
-            found[kind] += int(kilobytes) * 1024
+    for _, resident, arguments in processes(root):
+        found[next(kind for word, kind in _KINDS.items() if word in arguments)] += resident
     return found
+
+
+def worked(root: int) -> float:
+    """Return the processor seconds of a process, its descendants, and those that have ended."""
+    ticks = 0
+    for pid, *_ in processes(root):
+        with suppress(OSError):
+            fields = Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[_TIMES]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def retrain(home: Path, data: Path) -> list[Stage]:
@@ -90,7 +112,7 @@ def retrain(home: Path, data: Path) -> list[Stage]:
     environment |= {"WANDB_MODE": "offline", "PREFECT_API_URL": ""}
     command = [sys.executable, "-m", "housing_ml.cli", "retrain", "--as-job"]
     looks: list[dict[str, int]] = []
-    stages, ended = [], threading.Event()
+    stages, ended, before = [], threading.Event(), 0.0
     with subprocess.Popen(  # noqa: S603 - our own command
         command, env=environment, stderr=subprocess.PIPE, text=True
     ) as running:
@@ -105,7 +127,9 @@ def retrain(home: Path, data: Path) -> list[Stage]:
             if found := _STAGE.match(line):
                 seen = [*looks, dict.fromkeys(_KINDS.values(), 0)]
                 largest = max(seen, key=lambda look: sum(look.values()))
-                stages.append(Stage(found[1], float(found[3]), largest))
+                now = worked(running.pid)
+                stages.append(Stage(found[1], float(found[3]), now - before, largest))
+                before = now
                 looks.clear()
         ended.set()
     if running.returncode:
@@ -154,9 +178,10 @@ def main(sizes: list[int]) -> None:
             f"\n{rows:,} rows: {seconds:.0f} s ({worked:.0f} s of processor time), "
             f"bundle {size / 1e6:.1f} MB, service ready in {ready:.1f} s, {latency:.2f} ms a price"
         )
-        for name, took, largest in stages:
+        for name, took, of_processors, largest in stages:
             parts = ", ".join(f"{kind} {size / 1e9:.2f}" for kind, size in largest.items() if size)
-            print(f"  {name:14} {took:8.1f} s {sum(largest.values()) / 1e9:6.2f} GB ({parts})")
+            total = sum(largest.values()) / 1e9
+            print(f"  {name:14} {took:8.1f} s {of_processors:8.1f} s {total:6.2f} GB ({parts})")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from housing_ml.data.contract import CATEGORIES, COLUMNS, Matrix
 from housing_ml.features.geography import CITIES, plane
 from housing_ml.modelling.equity import equity
-from housing_ml.modelling.metrics import Bootstrap, bootstrap_intervals, metrics
+from housing_ml.modelling.metrics import Bootstrap, bootstrap_intervals, metrics, wmape_interval
 from housing_ml.modelling.reach import by_distance
 from housing_ml.records.equity import EVERYWHERE
 from housing_ml.records.evaluation import Evaluation, Importance, Slice, SliceKind
@@ -132,7 +132,7 @@ def _slice(
         name=name,
         rows=len(actual),
         metrics=metrics(actual, prediction.price),
-        wmape_interval=bootstrap_intervals(actual, prediction.price, bootstrap)["wmape"],
+        wmape_interval=wmape_interval(actual, prediction.price, bootstrap),
         bias=float((prediction.price - actual).mean()),
         coverage=_coverage(actual, prediction),
     )

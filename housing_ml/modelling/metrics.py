@@ -60,6 +60,20 @@ def bootstrap_intervals(
     }
 
 
+def wmape_interval(actual: ArrayLike, predicted: ArrayLike, bootstrap: Bootstrap) -> Interval:
+    """Return the interval of wMAPE alone, the same as among those of all, in a fifth of the time.
+
+    Raises as `metrics` does.
+    """
+    known, guessed = checked(actual, predicted)
+    error = np.abs(guessed - known)
+    chunks = [
+        error[rows].sum(axis=-1) / known[rows].sum(axis=-1)
+        for rows in resamples(len(known), bootstrap)
+    ]
+    return interval(chunks, bootstrap.confidence)
+
+
 def paired_bootstrap(
     actual: ArrayLike, candidate: ArrayLike, champion: ArrayLike, bootstrap: Bootstrap
 ) -> PairedDifference:

@@ -20,6 +20,10 @@ _LEAST_ROWS = 5_000
 _MOST_ROWS = 500_000
 """The features of a fold of more rows take gigabytes, which is enough once at a time."""
 
+_IDLE_SECONDS = 20
+"""A process that waits for longer goes: it holds a few hundred megabytes, and starts in a few
+seconds."""
+
 
 def processors(rows: int) -> int:
     """Return how many processes pay for folds of so many rows; LOKY_MAX_CPU_COUNT lowers it.
@@ -41,12 +45,12 @@ def in_processes(work: Callable[[T], R], parts: Sequence[T], processes: int) -> 
         work: a function of a module, or a `partial` of one, with arguments that can be pickled.
         parts: what it is called with; the results of all have to be taken.
         processes: how many at a time; 1 is this one, which also does a part that is the only one.
-            They are kept for the next work.
+            They are kept for work that follows soon.
     """
     if min(processes, len(parts)) <= 1:
         yield from (_alone(work, part) for part in parts)
     else:
-        parallel = Parallel(processes, return_as="generator")
+        parallel = Parallel(processes, return_as="generator", idle_worker_timeout=_IDLE_SECONDS)
         yield from parallel(delayed(_alone)(work, part) for part in parts)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from housing_ml.modelling.metrics import Bootstrap, bootstrap_intervals, metrics
+from housing_ml.modelling.metrics import Bootstrap, metrics, wmape_interval
 from housing_ml.records.evaluation import Reach
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def by_distance(
             name=name,
             rows=int(rows.sum()),
             wmape=metrics(actual[rows], prediction.price[rows]).wmape,
-            interval=bootstrap_intervals(actual[rows], prediction.price[rows], bootstrap)["wmape"],
+            interval=wmape_interval(actual[rows], prediction.price[rows], bootstrap),
             coverage=float(covered[rows].mean()),
         )
         for name, rows in _bands(kilometres)

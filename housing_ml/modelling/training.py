@@ -14,6 +14,7 @@ from housing_ml.bundle.model import Bundle, Golden, bounded
 from housing_ml.bundle.reference import describe
 from housing_ml.data.contract import CATEGORIES, NUMERIC, Matrix
 from housing_ml.errors import HousingError
+from housing_ml.features.raw_rows import parts
 from housing_ml.fingerprint import feature_fingerprint
 from housing_ml.modelling.blocked import OutOfBlock, price_out_of_block
 from housing_ml.modelling.conformal import Calibration, Priced, as_of_all_rows, calibrate
@@ -25,6 +26,9 @@ from housing_ml.modelling.onnx_export import to_onnx
 from housing_ml.modelling.out_of_fold import price_out_of_fold
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
     from numpy.typing import NDArray
     from sklearn.pipeline import Pipeline
 
@@ -34,6 +38,10 @@ if TYPE_CHECKING:
     from housing_ml.data.world_record import HeldOut, World
     from housing_ml.features import HousingFeatures
     from housing_ml.records.evaluation import PlaceFigures
+
+    Pair: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
+    """Price and spread in dollars, (rows,) each."""
+    Scores: TypeAlias = Callable[[NDArray[np.float64]], Pair]
 
 _LIBRARIES = ("numpy", "pykdtree", "scipy", "scikit-learn", "onnx", "onnxruntime", "safetensors")
 
@@ -161,26 +169,33 @@ def _bundle(
     """Assemble the bundle and compare it with scikit-learn on every training row."""
     features = pipeline["features"]
 
-    def scores(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def scores(matrix: NDArray[np.float64]) -> Pair:
         price = pipeline[1:].predict(matrix)
         return price, calibration.spread(_known(matrix, price))
 
-    def fitted_scores(rows: Matrix) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def fitted_scores(rows: Matrix) -> Pair:
         return scores(features.transform(rows))
 
     model = to_onnx(pipeline[1:], calibration.model, calibration.minimum, calibration.scale)
     golden = golden_rows(raw, model_splits(model, features), fitted_scores, manifest.seed)
     expected = bounded(*fitted_scores(golden), manifest)
     bundle = Bundle.assemble(manifest, features, model, Golden(golden, *expected), reference)
-    matrix = features.transform(raw)
-    for name, found, fitted in zip(
-        ("price", "spread"), bundle.score(matrix), scores(matrix), strict=True
+    for rows in parts(len(raw)):
+        _require_the_same(bundle, features.transform(raw[rows]), scores, rows.start)
+    return bundle
+
+
+def _require_the_same(
+    bundle: Bundle, matrix: NDArray[np.float64], fitted: Scores, first: int
+) -> None:
+    """Compare bundle and scikit-learn on features (rows, f) of training rows from `first` on."""
+    for name, found, wanted in zip(
+        ("price", "spread"), bundle.score(matrix), fitted(matrix), strict=True
     ):
-        difference = np.abs(found - fitted) / np.abs(fitted)
+        difference = np.abs(found - wanted) / np.abs(wanted)
         if not (difference <= _TOLERANCE).all():
             row = int(difference.argmax())
             raise TrainingError(
-                f"training row {row}: the bundle's {name} is {found[row]:.6f} dollars, but "
-                f"scikit-learn's is {fitted[row]:.6f}: the export does not fit this model"
+                f"training row {first + row}: the bundle's {name} is {found[row]:.6f} dollars, but "
+                f"scikit-learn's is {wanted[row]:.6f}: the export does not fit this model"
             )
-    return bundle

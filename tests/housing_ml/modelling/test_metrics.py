@@ -16,6 +16,7 @@ from housing_ml.modelling.metrics import (
     bootstrap_intervals,
     metrics,
     paired_bootstrap,
+    wmape_interval,
 )
 from housing_ml.records.metrics import Metrics, PairedDifference
 
@@ -164,6 +165,7 @@ def test_the_same_seed_gives_the_same_intervals_and_another_seed_others() -> Non
 
     assert first == again
     assert first != other
+    assert wmape_interval(*sample(50), Bootstrap(100, 0.9, 1)) == first["wmape"]
 
 
 def test_a_thousand_resamples_of_the_holdout_take_under_two_seconds() -> None:
