@@ -68,7 +68,7 @@ def retrain(compose: Compose, learning_rate: float) -> None:
     model = LEARNER["selection"]["candidates"][0]
     grid = {**model["grid"], "learning_rate": [learning_rate]}
     selection = {**LEARNER["selection"], "candidates": [{**model, "grid": grid}]}
-    config = {**LEARNER, "selection": selection, "sweep": {"trials": 0, "folds": 2}}
+    config = {**LEARNER, "selection": selection}
     run = prefect(
         compose,
         f"deployments/{deployment['id']}/create_flow_run",

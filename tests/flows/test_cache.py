@@ -46,6 +46,12 @@ for path, old, new in json.load(sys.stdin):
 """
 
 EDITS = {
+    "a comment": (
+        "housing_ml/features/geography.py",
+        "KILOMETRES_PER_DEGREE = np.array([88.8, 111.2])",
+        "# a comment\nKILOMETRES_PER_DEGREE = np.array([88.8, 111.2])",
+        set(),
+    ),
     "a help text": (
         "housing_ml/config/data.py",
         "Stop when a larger share",

@@ -34,7 +34,7 @@ LEARNER: dict[str, Any] = {
             }
         ],
     },
-    "sweep": {"driver": "optuna", "trials": 1, "folds": 2},
+    "sweep": {"trials": 0},
     "training": {"folds": 2},
     "evaluation": {"bootstrap_samples": 100},
     "gate": SMALL["gate"] | {"max_replaced_share": 1},

@@ -180,6 +180,7 @@ def run_platform(home: Path, places: dict[str, str]) -> Iterator[Platform]:
         environment = os.environ | {
             "HOUSING_NOTIFICATION_URL": address,
             "PREFECT_API_BLOCKS_REGISTER_ON_START": "0",  # halves the start of Prefect's server
+            "PREFECT_MEMOIZE_BLOCK_AUTO_REGISTRATION": "0",  # it would load them to compare
             "HOUSING_SERVE_LOG_SEGMENT_SECONDS": "1",
             "PREFECT_WORKER_QUERY_SECONDS": "2",
             "WANDB_API_KEY": SECRET,
