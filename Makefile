@@ -41,6 +41,8 @@ told-test:
 run: told-run install ## Raw data to a promoted model, published for the service
 	@$(BIN)/housing retrain --synthetic-if-offline
 
+# The tests start hundreds of processes: what one compiles is for all, whatever is set otherwise.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: told-test install ## All tests
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 

@@ -162,6 +162,7 @@ def prefect_server(
     places = {
         settings.PREFECT_API_URL: None,
         settings.PREFECT_SERVER_DATABASE_CONNECTION_URL: f"sqlite+aiosqlite:///{database}",
+        settings.PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED: False,  # an event starts nothing here
     }
     with settings.temporary_settings(places), session(verbose=True):
         if not migrated.exists():

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from housing_ml.commands.job import tell_verdict, telling_of_failure
 from housing_ml.records.retrain import RetrainResult
 from housing_ml.settings import Settings
-from tests.flows.test_retrain import small
+from tests.flows.test_retrain import FEW, small
 from tests.integration.platform_process import webhook
 
 if TYPE_CHECKING:
@@ -41,9 +41,7 @@ def impossible(
     monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.chdir(tmp_path)
     ridge = {"folds": 2, "candidates": [{"model": "ridge"}]}
-    config: RetrainConfig = small(
-        gate={"max_rmse": 1.0}, selection=ridge, sweep={"trials": 0, "folds": 2}
-    )
+    config: RetrainConfig = small(**FEW, gate={"max_rmse": 1.0}, selection=ridge)
     path = tmp_path / "config.json"
     path.write_text(config.model_dump_json())
     return path

@@ -97,7 +97,7 @@ class Platform(NamedTuple):
         while not (found := holds()):
             log = (self.home / "logs" / "worker.log").read_text()
             assert time.monotonic() < give_up, (log, self.told)
-            time.sleep(0.5)  # each look costs the server a query
+            time.sleep(1)  # each look costs the server a query
         return found
 
     def wait(self, identity: str, *states: str) -> dict[str, Any]:
