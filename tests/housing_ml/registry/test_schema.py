@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -19,12 +20,18 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose database the installed MLflow has made."""
-    found = Settings(home=tmp_path_factory.mktemp("home"))
-    with registry_client(found) as client:
+    home = tmp_path_factory.mktemp("home")
+    with registry_client(Settings(home=home)) as client:
         client.search_registered_models()
-    return found
+    return home
+
+
+@pytest.fixture
+def settings(made: Path, tmp_path: Path) -> Settings:
+    """The settings of a copy of that home."""
+    return Settings(home=shutil.copytree(made, tmp_path / "home"))
 
 
 def rewrite(settings: Settings, revision: str) -> None:
@@ -37,7 +44,7 @@ def test_the_installed_versions_own_database_and_none_are_taken(
     settings: Settings, tmp_path: Path
 ) -> None:
     check_schema(settings)
-    check_schema(Settings(home=tmp_path))
+    check_schema(Settings(home=tmp_path / "none"))
 
 
 @pytest.mark.parametrize(
