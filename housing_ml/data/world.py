@@ -45,9 +45,9 @@ def cells(frame: pd.DataFrame) -> dict[str, int]:
     """Return how many rows are in each square, for squares of every size."""
     found: dict[str, int] = {}
     for size in CELL_DEGREES:
-        places = np.floor(frame[[*PLACE]].to_numpy() / size) * size
-        corners, counts = np.unique(places, axis=0, return_counts=True)
-        names = (f"{west:g} {south:g} {size:g}" for west, south in corners.tolist())
+        west, south = np.floor(frame[[*PLACE]].to_numpy().T / size) * size
+        corners, counts = np.unique(west + 1j * south, return_counts=True)
+        names = (f"{corner.real:g} {corner.imag:g} {size:g}" for corner in corners.tolist())
         found |= dict(zip(names, counts.tolist(), strict=True))
     return found
 

@@ -39,10 +39,13 @@ class Traffic:
         size = int(LOOKS[-1])
         customer = generator.integers(0, customers or size, size)
         names = [f"{seed}-{name}" for name in range(customers or size)]
-        self.canary = np.array([to_canary(name, share, "") for name in names])[customer]
+        asked, place = np.unique(customer, return_inverse=True)
+        self.canary = np.array([to_canary(names[who], share, "") for who in asked])[place]
         mirrored = np.random.default_rng([seed, 1]).random(size) < (share if customers else 0)
         self.paired = self.canary | mirrored
-        self.bucket = np.array([int(bucket(name), 16) for name in names])[customer]
+        asked, place = np.unique(customer[self.paired], return_inverse=True)
+        self.bucket = np.zeros(size, np.int64)
+        self.bucket[self.paired] = np.array([int(bucket(names[who]), 16) for who in asked])[place]
         chance, beside = generator.random((2, 2, size))
         heavy = generator.random(size) < 0.01
         if batches:
