@@ -139,6 +139,13 @@ def test_a_sweep_goes_on_and_the_same_seed_proposes_the_same_trials(
     assert parameters[0] == parameters[1]
 
 
+def test_each_process_has_the_environment_of_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    for home in ("one", "another"):
+        with start_process() as process:
+            monkeypatch.setenv("HOUSING_HOME", home)
+            assert process.submit(os.getenv, "HOUSING_HOME").result() == home
+
+
 def test_workers_share_the_budget_and_try_nothing_twice(
     objective: Any, server: WandbServer, storage: str
 ) -> None:

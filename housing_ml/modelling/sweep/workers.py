@@ -99,7 +99,16 @@ def start_process() -> ProcessPoolExecutor:
     """
     context = get_context("forkserver")
     context.set_forkserver_preload(_IMPORTED_ONCE)
-    return ProcessPoolExecutor(1, context, initializer=_begin, initargs=(dict(os.environ),))
+    environment = cast("dict[str, str]", _Environment())
+    return ProcessPoolExecutor(1, context, initializer=_begin, initargs=(environment,))
+
+
+class _Environment:
+    """The environment of this process when the other one is started, which is when it is told."""
+
+    def __reduce__(self) -> tuple[type[dict[str, str]], tuple[dict[str, str]]]:
+        """Become a dictionary on the other side."""
+        return dict, (dict(os.environ),)
 
 
 def _begin(environment: dict[str, str]) -> None:
