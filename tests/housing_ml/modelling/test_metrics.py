@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn import metrics as reference
@@ -106,7 +106,7 @@ def test_the_order_of_rows_does_not_matter(pair: Pair, random: object) -> None:
 @given(pairs())
 def test_smape_treats_both_sides_alike(pair: Pair) -> None:
     actual, predicted = pair
-    assume(predicted.min() > 1)
+    predicted = np.maximum(predicted, 2.0)
 
     assert metrics(actual, predicted).smape == pytest.approx(metrics(predicted, actual).smape)
 
