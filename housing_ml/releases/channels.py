@@ -36,10 +36,17 @@ from housing_ml.storage.versioned import LocalReleases, ReleaseStorage
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from housing_ml.releases.records import Kind
     from housing_ml.settings import Settings
 
 
 CHANNELS = "channels.json"
+
+IDEMPOTENCY_KEY = "idempotency_key"
+"""In an event's evidence: what names the wish that it fulfilled."""
+
+_RECENT = 10
+"""So many of the latest decisions are searched for one that is asked for again."""
 
 
 def open_releases(settings: Settings) -> ReleaseStorage:
@@ -136,12 +143,15 @@ def move_channels(
         withdrawn: the bundles withdrawn from now on; the same as before if empty.
 
     Raises:
-        ConflictError: when the document is not of the generation that the caller has seen.
+        ConflictError: when the document is not of the generation that the caller has seen, or what
+            the event's key names was fulfilled before.
         ReleaseError: when it is signed, and `storage` has no key to sign the next.
     """
     current, generation = read_channels(storage)
     if generation != if_generation:
         raise ConflictError("the channels were moved by someone else: look again, then retry")
+    if event and fulfilled(storage, event.kind, event.by, event.evidence.get(IDEMPOTENCY_KEY)):
+        raise ConflictError("this wish was fulfilled before")
     _settle(storage, current)
     moved = Channels(
         sequence=current.sequence + 1,
@@ -200,6 +210,16 @@ def recent_history(storage: ReleaseStorage, most: int = 0) -> list[Event]:
     events = [decode(name, item.content, Event) for name, item in found if item]
     last = channels.event
     return [*events, last] if last and last not in events else events
+
+
+def fulfilled(storage: ReleaseStorage, kind: Kind, by: str, key: str | None) -> Event | None:
+    """Return the event of a wish that was fulfilled before; None for one without a key."""
+    if key is None:
+        return None
+    for found in recent_history(storage, _RECENT):
+        if found.kind == kind and found.by == by and found.evidence.get(IDEMPOTENCY_KEY) == key:
+            return found
+    return None
 
 
 def record_release(storage: ReleaseStorage, release: Release) -> None:

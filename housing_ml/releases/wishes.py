@@ -6,18 +6,14 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from housing_ml.releases.channels import read_release, recent_history
-from housing_ml.storage.errors import ConflictError
+from housing_ml.releases.channels import IDEMPOTENCY_KEY, fulfilled, read_release
+from housing_ml.storage.errors import ReleaseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from housing_ml.releases.records import Kind, Release
     from housing_ml.storage.versioned import ReleaseStorage
-
-_KEY = "idempotency_key"
-_RECENT = 10
-"""So many of the latest decisions are searched for one that is asked for again."""
 
 
 def once(
@@ -42,16 +38,17 @@ def once(
     if key is None:
         return fulfil({})
     try:
-        return _done(storage, kind, by, key) or fulfil({_KEY: key})
-    except ConflictError:
+        return _done(storage, kind, by, key) or fulfil({IDEMPOTENCY_KEY: key})
+    except ReleaseError:
+        # the same wish may have been fulfilled since the look: by another try of its sender
         if done := _done(storage, kind, by, key):
             return done
         raise
 
 
 def _done(storage: ReleaseStorage, kind: Kind, by: str, key: str) -> Release | None:
-    for found in recent_history(storage, _RECENT):
-        if found.kind == kind and found.by == by and found.evidence.get(_KEY) == key:
-            release = read_release(storage, found.version, found.bundle)
-            return release and replace(release, promoted_at=found.at, promoted_by=found.by)
-    return None
+    found = fulfilled(storage, kind, by, key)
+    if found is None:
+        return None
+    release = read_release(storage, found.version, found.bundle)
+    return release and replace(release, promoted_at=found.at, promoted_by=found.by)

@@ -6,13 +6,14 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from housing_ml.bundle.manifest import sha256
 from housing_ml.releases.champion import take_over
 from housing_ml.releases.channels import (
+    CHANNELS,
     find_release,
     history,
     publish_bundle,
@@ -28,6 +29,8 @@ from housing_ml.storage.versioned import LocalReleases
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from housing_ml.storage.versioned import Versioned
 
 ME = "someone"
 
@@ -242,3 +245,42 @@ def test_the_champion_stands_in_no_other_channel(place: Place) -> None:
     start_canary(place.storage, "1", 0.1, why="try", by=ME)
     assert promote_canary(place.storage, why="as good", by=ME).version == "1"
     assert place.versions() == {"champion": "1", "previous": "2"}
+
+
+class Overtaken:
+    """A storage where another try is through between two looks at the channels."""
+
+    def __init__(self, storage: LocalReleases, other: Callable[[], object]) -> None:
+        self._storage = storage
+        self._other = other
+        self._looks = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def read(self, name: str) -> Versioned | None:
+        self._looks += name == CHANNELS
+        if self._looks == 2:
+            self._looks += 1
+            self._other()
+        return self._storage.read(name)
+
+
+def test_a_try_that_another_one_overtook_does_not_go_back_again(place: Place) -> None:
+    def go_back(storage: Any) -> str:
+        return roll_back(storage, why="slow", by=ME, key="night").version
+
+    overtaken = Overtaken(place.storage, lambda: go_back(place.storage))
+    assert go_back(overtaken) == "2"
+    assert place.versions() == {"champion": "2", "previous": "1"}
+
+
+def test_a_try_that_another_one_left_nothing_for_is_answered_like_it(place: Place) -> None:
+    roll_back(place.storage, why="slow", by=ME)
+
+    def go_back(storage: Any) -> str:
+        return roll_back(storage, why="slow", by=ME, key="night").version
+
+    overtaken = Overtaken(place.storage, lambda: go_back(place.storage))
+    assert go_back(overtaken) == "1"
+    assert place.versions() == {"champion": "1"}
