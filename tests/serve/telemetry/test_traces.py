@@ -66,6 +66,7 @@ def test_a_callers_trace_is_returned_and_stands_in_the_log(start: Callable[..., 
     answer = service.client.get("/health/live", headers={"traceparent": SAMPLED})
     assert answer.headers["traceparent"] == SAMPLED
     service.client.post("/api/v1/predict", content=b"{", headers={"traceparent": UNSAMPLED})
+    until(lambda: '"trace_id"' in service.output)  # the answer is sent first
     lines = [json.loads(line) for line in service.output.splitlines() if '"trace_id"' in line]
     assert [line["trace_id"] for line in lines] == [TRACE]
     assert lines[0]["route"] == "/api/v1/predict"
