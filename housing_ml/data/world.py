@@ -46,6 +46,7 @@ def cells(frame: pd.DataFrame) -> dict[str, int]:
     found: dict[str, int] = {}
     for size in CELL_DEGREES:
         west, south = np.floor(frame[[*PLACE]].to_numpy().T / size) * size
+        # as numbers: rows of an array are sorted as bytes, which takes far longer
         corners, counts = np.unique(west + 1j * south, return_counts=True)
         names = (f"{corner.real:g} {corner.imag:g} {size:g}" for corner in corners.tolist())
         found |= dict(zip(names, counts.tolist(), strict=True))

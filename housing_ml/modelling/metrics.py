@@ -66,12 +66,7 @@ def wmape_interval(actual: ArrayLike, predicted: ArrayLike, bootstrap: Bootstrap
     Raises as `metrics` does.
     """
     known, guessed = checked(actual, predicted)
-    error = np.abs(guessed - known)
-    chunks = [
-        error[rows].sum(axis=-1) / known[rows].sum(axis=-1)
-        for rows in resamples(len(known), bootstrap)
-    ]
-    return interval(chunks, bootstrap.confidence)
+    return _share_interval(np.abs(guessed - known), known, bootstrap)
 
 
 def paired_bootstrap(
@@ -86,18 +81,23 @@ def paired_bootstrap(
     _, old = checked(actual, champion)
     new_errors, old_errors = np.abs(new - known), np.abs(old - known)
     gap = new_errors - old_errors
-    differences = [
-        gap[rows].sum(axis=-1) / known[rows].sum(axis=-1)
-        for rows in resamples(len(known), bootstrap)
-    ]
     return PairedDifference(
         candidate=float(new_errors.sum() / known.sum()),
         champion=float(old_errors.sum() / known.sum()),
         difference=float(gap.sum() / known.sum()),
-        interval=interval(differences, bootstrap.confidence),
+        interval=_share_interval(gap, known, bootstrap),
         confidence=bootstrap.confidence,
         rows=len(known),
     )
+
+
+def _share_interval(part: Vector, whole: Vector, bootstrap: Bootstrap) -> Interval:
+    """Return the interval of the sum of `part` as a share of that of `whole`, (rows,) both."""
+    shares = [
+        part[rows].sum(axis=-1) / whole[rows].sum(axis=-1)
+        for rows in resamples(len(whole), bootstrap)
+    ]
+    return interval(shares, bootstrap.confidence)
 
 
 def paired_intervals(

@@ -41,7 +41,7 @@ class Flow(FlowControl):
 class Answering:
     """A transport for answers, one after the other: it sends a head with the body that follows.
 
-    Each write is a system call, and on a small answer those take most of the time. It ends by
+    Each write is a system call, and those are a good part of what a small answer costs. It ends by
     `finish`: closed at once, with something still unread, it would be reset, and the answer might
     be lost.
     """
