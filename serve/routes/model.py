@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request, Router, get, post
 
 from serve.api import openapi
+from serve.api.json_response import JsonResponse
 from serve.api.problems import no_model
 from serve.api.request_body import ServiceRequest, StrictJson
 from serve.schemas import (
@@ -82,6 +83,7 @@ def router(
         "/api/v1",
         route_handlers=[predict, explain, model],
         before_request=admit,
+        response_class=JsonResponse,
         tags=["model"],
         security=[{openapi.KEY_SCHEME: []}] if keys else None,
     )
