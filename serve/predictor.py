@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from housing_ml.data.contract import BlockGroup, to_matrix
@@ -198,10 +200,11 @@ class Predictor:
         ]
 
     def _named(self, priced: Priced, sizes: Sequence[int], senders: Sequence[str]) -> list[str]:
+        """Name the rows; those of one caller together, whatever requests they came with."""
         issue, ids = self._ids.current.issue, list[str]()
-        for size, sender in zip(sizes, senders, strict=True):
-            rows = priced.raw[len(ids) : len(ids) + size]
-            ids += issue(sender, priced.model.version, rows)
+        for sender, requests in groupby(zip(senders, sizes, strict=True), itemgetter(0)):
+            rows = sum(size for _, size in requests)
+            ids += issue(sender, priced.model.version, priced.raw[len(ids) : len(ids) + rows])
         return ids
 
     def _model(self) -> LoadedModel:

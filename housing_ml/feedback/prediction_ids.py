@@ -1,8 +1,8 @@
 """Ids of predictions that nobody can guess, and that prove without a look-up whom they were given.
 
-An id says which version priced which row on which day, and is random beyond that; a keyed tag
-binds all of it, and the caller, to the key that the replicas of a deployment share. What carries no
-such tag was never given, or was given to someone else.
+An id says which version gave it on which day, as which row of those that were named together and
+have one random number; a keyed tag binds all of it, and the caller, to the key that the replicas of
+a deployment share. What carries no such tag was never given, or was given to someone else.
 
     ids = PredictionIds([key])
     names = ids.issue("agency", "42", raw)
@@ -18,20 +18,16 @@ from functools import lru_cache
 from hashlib import blake2s
 from hmac import compare_digest
 from typing import TYPE_CHECKING
-from zlib import crc32
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence, Sized
 
-    from housing_ml.data.contract import Matrix
-
-_VERSION, _ROW, _DAY, _RANDOM, _TAG = 3, 4, 2, 5, 10
+_VERSION, _ROW, _DAY, _RANDOM, _TAG = 3, 2, 2, 7, 10
 """Bytes of an id, in this order."""
 
 _BYTES = _VERSION + _ROW + _DAY + _RANDOM + _TAG
 _SECONDS_A_DAY = 86_400
 _EPOCH = date(1970, 1, 1)
-_DRAWN = 4096
 _REMEMBERED = 256
 """Pairs of caller and version whose half-made tag is kept."""
 
@@ -58,22 +54,17 @@ class PredictionIds:
         self.keys = tuple(keys)
         self._started = lru_cache(_REMEMBERED)(self._start)
         self._begun = lru_cache(_REMEMBERED)(_begin)
-        self._random, self._used = b"", 0
 
-    def issue(self, caller: str, version: str, raw: Matrix) -> list[str]:
-        """Return an id for each row, float64 (rows, 9), that a version priced for a caller."""
-        mark, started = self._started(caller, version)
-        data, names, begun = raw.tobytes(), [], started.copy
-        rows = len(raw)
-        width, random, used = len(data) // max(rows, 1), self._draw(rows * _RANDOM), 0
+    def issue(self, caller: str, version: str, rows: Sized) -> list[str]:
+        """Return an id for each of at most 65,536 rows that a version priced for a caller."""
+        mark, begun = self._started(caller, version)
         day = int(time.time() // _SECONDS_A_DAY).to_bytes(_DAY)
-        for start in range(0, rows * width, width or 1):
-            row = crc32(data[start : start + width]).to_bytes(_ROW)
-            body = row + day + random[used : used + _RANDOM]
-            used += _RANDOM
-            tag = begun()
+        moment, names = day + os.urandom(_RANDOM), []
+        for row in range(len(rows)):
+            body = row.to_bytes(_ROW) + moment
+            tag = begun.copy()
             tag.update(body)
-            names.append((mark + body + tag.digest()).hex())
+            names.append(mark + body.hex() + tag.hexdigest())
         return names
 
     def was_given(self, name: str, caller: str) -> bool:
@@ -92,22 +83,11 @@ class PredictionIds:
                 return True
         return False
 
-    def _start(self, caller: str, version: str) -> tuple[bytes, blake2s]:
+    def _start(self, caller: str, version: str) -> tuple[str, blake2s]:
         mark = blake2s(version.encode(), digest_size=_VERSION).digest()
         tag = self._begun(self.keys[0], caller).copy()
         tag.update(mark)
-        return mark, tag
-
-    def _draw(self, size: int) -> bytes:
-        """Return random bytes, drawn from the system many at a time.
-
-        Two threads that draw at once may share some: that makes no id easier to guess.
-        """
-        used = self._used
-        if used + size > len(self._random):
-            self._random, used = os.urandom(max(size, _DRAWN)), 0
-        self._used = used + size
-        return self._random[used : used + size]
+        return mark.hex(), tag
 
 
 def _begin(key: bytes, caller: str) -> blake2s:
