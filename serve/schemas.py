@@ -34,7 +34,7 @@ class ExplanationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     ]
 
 
-class PredictionInterval(msgspec.Struct, frozen=True):
+class PredictionInterval(msgspec.Struct, frozen=True, gc=False):
     """Bounds that hold the true price in a share `level` of such block groups."""
 
     lower: Annotated[float, Meta(description="Dollars.")]
@@ -42,7 +42,7 @@ class PredictionInterval(msgspec.Struct, frozen=True):
     level: Annotated[float, Meta(description="Share of true prices inside, such as 0.9.")]
 
 
-class PredictedPrice(msgspec.Struct, frozen=True):
+class PredictedPrice(msgspec.Struct, frozen=True, gc=False):
     """The price of one block group."""
 
     prediction_id: Annotated[str, Meta(description="Names this prediction in the log.")]

@@ -74,7 +74,7 @@ Price = Annotated[
 ]
 
 
-class BlockGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class BlockGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """One census block group of California: the smallest area with published census figures."""
 
     longitude: Longitude
