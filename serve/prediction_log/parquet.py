@@ -96,11 +96,22 @@ _TEXT_COLUMN = _Physical(6, 0, _STRING)
 
 def _plain(values: Values) -> tuple[_Physical, bytes]:
     if not isinstance(values, np.ndarray):
-        encoded = {value: _plain_text(value) for value in set(values)}  # most stand there often
-        return _TEXT_COLUMN, b"".join([encoded[value] for value in values])
+        return _TEXT_COLUMN, _plain_texts(values)
     if values.dtype.kind == "M":
         return _TIME_COLUMN, values.astype("datetime64[us]").astype("<i8").tobytes()
     return _DOUBLE_COLUMN, values.astype("<f8").tobytes()
+
+
+def _plain_texts(texts: Sequence[str]) -> bytes:
+    """Return each text after its length; those of one length, such as ids, are all laid at once."""
+    joined, width = "".join(texts).encode(), len(texts[0]) if texts else 0
+    if width and {*map(len, texts)} == {width} and len(joined) == len(texts) * width:
+        rows = np.empty((len(texts), 4 + width), dtype=np.uint8)
+        rows[:, :4] = list(struct.pack("<I", width))
+        rows[:, 4:] = np.frombuffer(joined, dtype=np.uint8).reshape(-1, width)
+        return rows.tobytes()
+    encoded = {text: _plain_text(text) for text in set(texts)}  # most stand there often
+    return b"".join([encoded[text] for text in texts])
 
 
 def _plain_text(text: str) -> bytes:
