@@ -98,7 +98,9 @@ class Alarm(Record):
     reasons: tuple[str, ...]
 
 
-class _Measured(NamedTuple):
+class Measured(NamedTuple):
+    """How far a column is from a reference."""
+
     name: str
     rows: int
     test: Difference
@@ -119,19 +121,30 @@ def compare(
 
     Columns of `seen` that the reference does not have are left out.
     """
-    before = reference.tally()
-    measured = [
+    measured = measure(reference, seen)
+    return judged(measured, seen, start, version, config)
+
+
+def measure(reference: Reference, seen: Tally) -> tuple[Measured, ...]:
+    """Measure each column of a window that the reference has, before any judgement."""
+    return tuple(
         _measure(reference, name, counts, seen[name])
-        for name, counts in before.items()
+        for name, counts in reference.tally().items()
         if name in seen
-    ]
+    )
+
+
+def judged(
+    measured: Sequence[Measured], seen: Tally, start: datetime, version: str, config: DriftConfig
+) -> WindowDrift:
+    """Judge what was measured of a window's columns."""
     corrected = holm([item.test.p_value for item in measured])
-    judged = (_judge(item, p, config) for item, p in zip(measured, corrected, strict=True))
+    columns = (_judge(item, p, config) for item, p in zip(measured, corrected, strict=True))
     return WindowDrift(
         start=start,
         version=version,
         rows=rows_of(seen[CATEGORY], category=True),
-        columns=tuple(judged),
+        columns=tuple(columns),
     )
 
 
@@ -163,10 +176,10 @@ def _alarm(name: str, windows: Sequence[WindowDrift], config: DriftConfig) -> Al
     return Alarm(name=name, windows=streak, reasons=judged[-1].reasons)
 
 
-def _measure(reference: Reference, name: str, before: Counts, seen: Counts) -> _Measured:
+def _measure(reference: Reference, name: str, before: Counts, seen: Counts) -> Measured:
     rows = rows_of(seen, category=name == CATEGORY)
     if name == CATEGORY:
-        return _Measured(
+        return Measured(
             name=name,
             rows=rows,
             test=chi_square(before, seen),
@@ -181,7 +194,7 @@ def _measure(reference: Reference, name: str, before: Counts, seen: Counts) -> _
     (bins, missing, outside), (old, old_missing, old_outside) = bins_of(seen), bins_of(before)
     rows_before = max(1, int(old.sum()) + old_missing)
     groups = deciles(old)
-    return _Measured(
+    return Measured(
         name=name,
         rows=rows,
         test=kolmogorov_smirnov(old, bins),
@@ -195,7 +208,7 @@ def _measure(reference: Reference, name: str, before: Counts, seen: Counts) -> _
     )
 
 
-def _judge(item: _Measured, p_value: float, config: DriftConfig) -> ColumnDrift:
+def _judge(item: Measured, p_value: float, config: DriftConfig) -> ColumnDrift:
     faults = tuple(_faults(item, config))
     reasons = (*_shifts(item, p_value, config), *faults)
     least = config.minimum_labelled if item.name in LABELLED else config.minimum_rows
@@ -221,7 +234,7 @@ def _judge(item: _Measured, p_value: float, config: DriftConfig) -> ColumnDrift:
     )
 
 
-def _shifts(item: _Measured, p_value: float, config: DriftConfig) -> Iterator[str]:
+def _shifts(item: Measured, p_value: float, config: DriftConfig) -> Iterator[str]:
     if item.rows and p_value < config.significance:
         if item.psi >= config.psi:
             yield f"stability index {item.psi:.2f}, from {config.psi} on it has moved"
@@ -232,7 +245,7 @@ def _shifts(item: _Measured, p_value: float, config: DriftConfig) -> Iterator[st
             )
 
 
-def _faults(item: _Measured, config: DriftConfig) -> Iterator[str]:
+def _faults(item: Measured, config: DriftConfig) -> Iterator[str]:
     if not item.rows:
         return
     z = float(ndtri(1 - config.significance / 10))  # about ten columns share the chance

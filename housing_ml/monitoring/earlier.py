@@ -15,7 +15,7 @@ import numpy as np
 from housing_ml.bundle.joint import is_relation
 from housing_ml.bundle.reference import PRICE, RATIO, Reference, bins_of
 from housing_ml.data.contract import CATEGORY
-from housing_ml.monitoring.drift import WindowDrift, alarms, compare
+from housing_ml.monitoring.drift import WindowDrift, alarms, compare, judged, measure
 from housing_ml.monitoring.state import Kept
 
 if TYPE_CHECKING:
@@ -64,12 +64,14 @@ class Past:
         strict, many = self._config, max(1, len(past.counts))
         loose = strict.model_copy(update={"significance": min(0.5, strict.significance * many)})
         moved = {item.name for item in found.columns if item.verdict == "drift"}
-        judged = (
-            compare(past, seen, window.start, window.version, config) for config in (strict, loose)
+        measured = measure(past, seen)
+        both = (
+            judged(measured, seen, window.start, window.version, config)
+            for config in (strict, loose)
         )
         return tuple(
             alone if alone.name in moved else item
-            for item, alone in zip(*(each.columns for each in judged), strict=True)
+            for item, alone in zip(*(each.columns for each in both), strict=True)
         )
 
     def _before(

@@ -50,7 +50,7 @@ class KnownRows:
             places, values = arrays[_PLACES], arrays[_VALUES]
         except (KeyError, safetensors.SafetensorError) as error:
             raise ValueError(f"these are no features of a bundle: {error}") from error
-        self._keys = np.unique(_keys(places, values[-_ATTRIBUTES:]))
+        self._keys = np.sort(_keys(places, values[-_ATTRIBUTES:]), axis=None)
 
     def of(self, raw: Matrix) -> NDArray[np.bool_]:
         """Return which of the rows (rows, 9) are known, (rows,)."""

@@ -158,7 +158,7 @@ def shown_by_the_newest_run() -> set[str | None]:
 @pytest.fixture(scope="module")
 def sample(housing_frame: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data") / "housing.csv"
-    housing_frame.sample(2_000, random_state=7).to_csv(path, index=False)
+    housing_frame.sample(1_000, random_state=7).to_csv(path, index=False)
     return path
 
 
@@ -398,7 +398,7 @@ def test_prices_from_feedback_replace_those_of_the_source(
 ) -> None:
     storage = open_releases(Settings())
     known = pd.read_csv(sample)
-    others = housing_frame.drop(housing_frame.sample(2_000, random_state=7).index)
+    others = housing_frame.drop(housing_frame.sample(1_000, random_state=7).index)
     ids = log(pd.concat([known.head(30), others.tail(20)]))
     FeedbackStore(storage).add([Feedback(name, 345_678.0) for name in ids])
     try:
@@ -485,7 +485,7 @@ def test_a_candidate_faces_a_champion_that_an_older_version_published(
 def test_a_synthetic_model_never_replaces_one_of_real_data(
     first: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("housing_ml.data.synthetic.generate", partial(generate, rows=2_000))
+    monkeypatch.setattr("housing_ml.data.synthetic.generate", partial(generate, rows=1_000))
     synthetic = Run(small(data={"synthetic": True}, **FEW))
 
     assert synthetic.result.synthetic
@@ -524,7 +524,7 @@ class Checkout:
         self.config = config
         for package in (housing_ml, flows):
             source = Path(str(package.__file__)).parent
-            shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("*.pyc"))
+            shutil.copytree(source, folder / source.name)
 
     def edit(self, module: str, old: str, new: str) -> None:
         path = self.folder / "housing_ml" / module
