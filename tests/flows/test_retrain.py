@@ -97,6 +97,7 @@ SMALL: dict[str, Any] = {
 FEW: dict[str, Any] = {
     "imputation": {"candidates": ["median"]},
     "features": {"cluster_candidates": [0]},
+    "selection": {"candidates": [{"model": "ridge"}]},
     "sweep": {"trials": 0},
 }
 """Of the small comparisons the smallest, where it does not matter what wins."""
@@ -158,7 +159,7 @@ def shown_by_the_newest_run() -> set[str | None]:
 @pytest.fixture(scope="module")
 def sample(housing_frame: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data") / "housing.csv"
-    housing_frame.sample(1_000, random_state=7).to_csv(path, index=False)
+    housing_frame.sample(2_000, random_state=7).to_csv(path, index=False)
     return path
 
 
@@ -398,7 +399,7 @@ def test_prices_from_feedback_replace_those_of_the_source(
 ) -> None:
     storage = open_releases(Settings())
     known = pd.read_csv(sample)
-    others = housing_frame.drop(housing_frame.sample(1_000, random_state=7).index)
+    others = housing_frame.drop(housing_frame.sample(2_000, random_state=7).index)
     ids = log(pd.concat([known.head(30), others.tail(20)]))
     FeedbackStore(storage).add([Feedback(name, 345_678.0) for name in ids])
     try:
@@ -485,8 +486,8 @@ def test_a_candidate_faces_a_champion_that_an_older_version_published(
 def test_a_synthetic_model_never_replaces_one_of_real_data(
     first: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("housing_ml.data.synthetic.generate", partial(generate, rows=1_000))
-    synthetic = Run(small(data={"synthetic": True}, **FEW))
+    monkeypatch.setattr("housing_ml.data.synthetic.generate", partial(generate, rows=2_000))
+    synthetic = Run(small(data={"synthetic": True}, **FEW | {"selection": SMALL["selection"]}))
 
     assert synthetic.result.synthetic
     assert "SYNTHETIC" in synthetic.result.summary.upper()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,7 +15,6 @@ from housing_ml.config.modelling import TrainingConfig
 from housing_ml.data.contract import NUMERIC
 from housing_ml.data.split import split
 from housing_ml.modelling.metrics import METRIC_NAMES
-from housing_ml.modelling.training import train
 from housing_ml.records.equity import EVERYWHERE, Equity, Ratios
 from housing_ml.records.evaluation import Evaluation, EvaluationResult, PlaceFigures, PlaceSide
 from housing_ml.records.gate import GateDecision
@@ -26,14 +24,13 @@ from housing_ml.records.retrain import RegisteredVersion
 from housing_ml.records.training import BundleRef, TrainingResult
 from housing_ml.storage.store import open_store
 from tests.housing_ml.monitored_service import Rows
-from tests.once import trained_once
+from tests.once import train_once
 from tests.untrained_bundle import bundle_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from housing_ml.bundle.model import Bundle
-    from housing_ml.modelling.training import TrainedModel
     from housing_ml.settings import Settings
 
 
@@ -141,18 +138,12 @@ class CaliforniaModel(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def california(
-    housing_frame: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory
-) -> CaliforniaModel:
+def california(housing_frame: pd.DataFrame, pytestconfig: pytest.Config) -> CaliforniaModel:
     """A small model of all training rows: its neighbour statistics are those of any size."""
     train_frame, holdout, _ = split(housing_frame, SplitConfig())
     rows = Rows.of(train_frame)
-    trained = trained_once(tmp_path_factory, "california", partial(_californian, rows))
-    return CaliforniaModel(trained.bundle, rows, Rows.of(holdout))
-
-
-def _californian(rows: Rows) -> TrainedModel:
-    return train(
+    trained = train_once(
+        pytestconfig.cache,
         *rows,
         FeatureParameters(imputer="median", clusters=0),
         "histogram_gradient_boosting",
@@ -160,3 +151,4 @@ def _californian(rows: Rows) -> TrainedModel:
         TrainingConfig(folds=3),
         Provenance(data_digest="d" * 64, rows=len(rows.raw), synthetic=False),
     )
+    return CaliforniaModel(trained.bundle, rows, Rows.of(holdout))

@@ -21,7 +21,6 @@ from housing_ml.config.modelling import TrainingConfig
 from housing_ml.data.contract import COLUMNS, TARGET, to_matrix
 from housing_ml.data.split import identity_hash, is_held_out, split
 from housing_ml.fingerprint import feature_fingerprint
-from housing_ml.modelling.training import train
 from housing_ml.releases.champion import promote_version
 from housing_ml.releases.channels import (
     fetch_bundle,
@@ -38,6 +37,7 @@ from housing_ml.releases.predictions import (
 from housing_ml.releases.records import Release, TrainingData, now
 from housing_ml.storage.versioned import LocalReleases
 from tests.conftest import KEPT_PRICES, kept_storages
+from tests.once import train_once
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -119,11 +119,12 @@ def service(old_home: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def newer(housing_frame: pd.DataFrame) -> Bundle:
+def newer(housing_frame: pd.DataFrame, pytestconfig: pytest.Config) -> Bundle:
     """A bundle of this version, of rows that no kept champion holds out."""
     held = [is_held_out(housing_frame, 0.2, "housing", by) for by in HELD_OUT.values()]
     training = housing_frame[~np.any(held, axis=0)][:3000]
-    return train(
+    return train_once(
+        pytestconfig.cache,
         to_matrix(training),
         training[TARGET].to_numpy(),
         FeatureParameters(imputer="median", clusters=0),

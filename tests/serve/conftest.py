@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
@@ -17,7 +16,6 @@ from housing_ml.config.data import SplitConfig
 from housing_ml.config.modelling import TrainingConfig
 from housing_ml.data.contract import COLUMNS, TARGET, Matrix, to_matrix
 from housing_ml.data.split import split
-from housing_ml.modelling.training import TrainedModel, train
 from housing_ml.releases.channels import (
     CHANNELS,
     move_channels,
@@ -28,7 +26,7 @@ from housing_ml.releases.channels import (
 from housing_ml.releases.records import Release, TrainingData, now
 from housing_ml.rollout.canary import start_canary, start_shadow
 from housing_ml.storage.versioned import LocalReleases
-from tests.once import trained_once
+from tests.once import train_once
 from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from housing_ml.bundle.model import Bundle
+    from housing_ml.modelling.training import TrainedModel
     from housing_ml.rollout.canary import Probation
 
 PREFIX = "HOUSING_SERVE_"
@@ -146,19 +145,16 @@ class Models(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def models(housing_frame: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Models:
+def models(housing_frame: pd.DataFrame, pytestconfig: pytest.Config) -> Models:
     training, holdout, _ = split(housing_frame, SplitConfig())
-    first = partial(_train, training[:2000], 30)
-    second = partial(_train, training[2000:4000], 10)
-    return Models(
-        trained_once(tmp_path_factory, "first", first),
-        trained_once(tmp_path_factory, "second", second),
-        holdout,
-    )
+    kept = pytestconfig.cache
+    first, second = _train(kept, training[:2000], 30), _train(kept, training[2000:4000], 10)
+    return Models(first, second, holdout)
 
 
-def _train(frame: pd.DataFrame, iterations: int) -> TrainedModel:
-    return train(
+def _train(kept: pytest.Cache, frame: pd.DataFrame, iterations: int) -> TrainedModel:
+    return train_once(
+        kept,
         to_matrix(frame),
         frame[TARGET].to_numpy(),
         FeatureParameters(imputer="median", clusters=5),

@@ -19,11 +19,11 @@ from housing_ml.bundle.table_output import PRICES
 from housing_ml.config.choices import FeatureParameters
 from housing_ml.config.modelling import TrainingConfig
 from housing_ml.data.contract import COLUMNS, TARGET, ContractError, to_matrix
-from housing_ml.modelling.training import train
 from housing_ml.orchestration.dask_cluster import ClusterError
 from housing_ml.releases.channels import move_channels, publish_bundle
 from housing_ml.releases.records import Release, TrainingData
 from housing_ml.storage.versioned import LocalReleases
+from tests.once import train_once
 from tests.run_page import newest_page
 
 if TYPE_CHECKING:
@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def bundle(housing_frame: pd.DataFrame) -> Bundle:
+def bundle(housing_frame: pd.DataFrame, pytestconfig: pytest.Config) -> Bundle:
     rows = housing_frame[::20]
-    return train(
+    return train_once(
+        pytestconfig.cache,
         to_matrix(rows),
         rows[TARGET].to_numpy(),
         FeatureParameters(imputer="median", clusters=0),

@@ -18,7 +18,7 @@ from housing_ml.bundle.model import FILES, Bundle, bounded, load_bundle
 from housing_ml.config.choices import FeatureParameters
 from housing_ml.config.modelling import TrainingConfig
 from housing_ml.data.contract import COLUMNS, TARGET, BlockGroup, ContractError, Matrix, to_matrix
-from housing_ml.modelling.training import train
+from tests.once import train_once
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,9 +35,10 @@ def raw(housing_frame: pd.DataFrame) -> Matrix:
 
 
 @pytest.fixture(scope="module")
-def bundle(housing_frame: pd.DataFrame) -> Bundle:
+def bundle(housing_frame: pd.DataFrame, pytestconfig: pytest.Config) -> Bundle:
     rows = housing_frame.sample(3000, random_state=0)[:1500]
-    return train(
+    return train_once(
+        pytestconfig.cache,
         to_matrix(rows),
         rows[TARGET].to_numpy(),
         FeatureParameters(imputer="median", clusters=5),

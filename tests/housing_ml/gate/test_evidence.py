@@ -18,9 +18,9 @@ from housing_ml.gate.slices import compare_slices
 from housing_ml.gate.traffic import Asked, price_traffic
 from housing_ml.modelling.evaluation import parts
 from housing_ml.modelling.ratio import Pair, ratio
-from housing_ml.modelling.training import train
 from housing_ml.orchestration.code_state import code_state
 from housing_ml.records.gate import Move
+from tests.once import train_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,9 +36,10 @@ def rows(housing_frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def bundle(rows: pd.DataFrame) -> Bundle:
+def bundle(rows: pd.DataFrame, pytestconfig: pytest.Config) -> Bundle:
     seen = rows[:1500]
-    return train(
+    return train_once(
+        pytestconfig.cache,
         to_matrix(seen),
         seen[TARGET].to_numpy(),
         FeatureParameters(imputer="median", clusters=5),

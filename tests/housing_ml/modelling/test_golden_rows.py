@@ -14,7 +14,7 @@ from housing_ml.config.modelling import TrainingConfig
 from housing_ml.data.contract import CATEGORIES, COLUMNS, FIELDS, NUMERIC, TARGET, Matrix, to_matrix
 from housing_ml.features import imputation, kd_tree, neighbours
 from housing_ml.modelling.golden_rows import COUNT, model_splits
-from housing_ml.modelling.training import train
+from tests.once import train_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,9 +31,10 @@ def raw(housing_frame: pd.DataFrame) -> Matrix:
 
 
 @pytest.fixture(scope="module")
-def bundle(housing_frame: pd.DataFrame, raw: Matrix) -> Bundle:
+def bundle(housing_frame: pd.DataFrame, raw: Matrix, pytestconfig: pytest.Config) -> Bundle:
     """A bundle of trees, whose imputer is a forest."""
-    return train(
+    return train_once(
+        pytestconfig.cache,
         raw,
         housing_frame.sample(1500, random_state=0)[TARGET].to_numpy(),
         FeatureParameters(imputer="forest", clusters=3),

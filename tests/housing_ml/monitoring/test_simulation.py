@@ -18,7 +18,6 @@ from housing_ml.config.monitoring import MonitorConfig
 from housing_ml.data.contract import COLUMNS, IDENTITY, TARGET, BlockGroup, to_matrix
 from housing_ml.feedback.actual_prices import Batch, FeedbackRequest
 from housing_ml.feedback.labelled_rows import labelled_rows, merge
-from housing_ml.modelling.training import train
 from housing_ml.monitoring.analysis import analyse
 from housing_ml.monitoring.drift import alarms
 from housing_ml.monitoring.simulation import Fault, SimulationConfig, apply_fault, simulate
@@ -27,6 +26,7 @@ from housing_ml.releases.records import Release, TrainingData
 from housing_ml.storage.versioned import LocalReleases
 from serve.prediction_log import parquet
 from serve.prediction_log.segments import Entry, to_columns
+from tests.once import train_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,10 +183,11 @@ def test_people_are_told_of_zeros_once_after_their_second_week(
     assert service.report(6).alert
 
 
-def model(frame: pd.DataFrame) -> tuple[Pricing, Reference]:
+def model(frame: pd.DataFrame, kept: pytest.Cache) -> tuple[Pricing, Reference]:
     """Train a small model, and describe its training rows."""
     raw, actual = to_matrix(frame), frame[TARGET].to_numpy()
-    bundle = train(
+    bundle = train_once(
+        kept,
         raw,
         actual,
         FeatureParameters(imputer="median", clusters=0),
@@ -200,10 +201,10 @@ def model(frame: pd.DataFrame) -> tuple[Pricing, Reference]:
 
 
 def test_the_loop_closes_prices_double_a_retrain_learns_them_and_the_error_is_down_again(
-    tmp_path: Path, housing_frame: pd.DataFrame
+    tmp_path: Path, housing_frame: pd.DataFrame, pytestconfig: pytest.Config
 ) -> None:
     service = WeeklyService(tmp_path)
-    service.promote("1", *model(housing_frame[::4]))
+    service.promote("1", *model(housing_frame[::4], pytestconfig.cache))
     everything = SimulationConfig(
         fault="inland",
         fault_from=0,
@@ -221,7 +222,7 @@ def test_the_loop_closes_prices_double_a_retrain_learns_them_and_the_error_is_do
 
     merged, origin = merge(housing_frame, labelled_rows(service.storage, 30, service.now))
     assert origin.replaced > 0.97 * len(housing_frame)  # prices far beyond the interval wait
-    service.promote("2", *model(merged[::4]))
+    service.promote("2", *model(merged[::4], pytestconfig.cache))
     later = everything.model_copy(update={"rows": 3000, "seed": 7})
     simulate(later, housing_frame, service.client(), service.wait)
     mended = service.report(service.week)
