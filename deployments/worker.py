@@ -11,24 +11,27 @@ from __future__ import annotations
 import os
 import sys
 
-from prefect.client.orchestration import get_client
-
-from deployments.mending import mend
 from deployments.places import environment
-from housing_ml.settings import Settings, unproxied
+from housing_ml.settings import Settings
 
 
 def main() -> None:
     """Become Prefect's worker, so that its signals are its own."""
     settings = Settings()
-    os.environ.update(unproxied(os.environ))
+    os.environ.update(environment(settings))
     settings.home.mkdir(parents=True, exist_ok=True)
+    # It reads the environment when it is loaded, which takes seconds.
+    from prefect.cli import app  # noqa: PLC0415
+    from prefect.client.orchestration import get_client  # noqa: PLC0415
+
+    from deployments.mending import mend  # noqa: PLC0415
+
     with get_client(sync_client=True) as client:
         for name in mend(client):
             print(f"{name} had died: it is marked as crashed", file=sys.stderr)
     given = sys.argv[1:] or ["--pool", "housing"]
-    command = [sys.executable, "-m", "prefect", "worker", "start", *given]
-    os.execve(sys.executable, command, environment(settings))  # noqa: S606 - our own command
+    sys.argv = ["prefect", "worker", "start", *given]
+    app()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -36,7 +37,7 @@ pytest.MonkeyPatch().setattr(
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from playwright.sync_api import Browser
 
@@ -61,6 +62,17 @@ def kept_storages() -> list[Path]:
 
 LONGEST = ["test_up.py", "test_retrain.py", "test_documented_commands.py", "test_wandb_sweep.py"]
 """Files that take minutes: one that started late would have the last process to itself."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no waste among what is imported, now or later: it stays, and there is much of it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -200,7 +212,8 @@ def browser() -> Iterator[Browser]:
     if chromium is None:
         pytest.skip("Chromium is not installed: apt-get install chromium")
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        flags = ["--no-sandbox", "--disable-gpu"]  # one in software takes a whole core
+        running = playwright.chromium.launch(executable_path=chromium, args=flags)
         yield running
         running.close()
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-import skops.io
-from skops.io.exceptions import UntrustedTypesFoundException
-
 from housing_ml.errors import HousingError
 
 if TYPE_CHECKING:
@@ -34,6 +31,8 @@ _OURS = f"{__name__.partition('.')[0]}."
 
 def pipeline_to_bytes(pipeline: Pipeline) -> bytes:
     """Return the fitted pipeline as skops bytes."""
+    import skops.io  # noqa: PLC0415 - takes seconds: it loads all that scikit-learn has
+
     return cast("bytes", skops.io.dumps(pipeline))
 
 
@@ -44,6 +43,9 @@ def pipeline_from_bytes(content: bytes) -> Pipeline:
         PipelineError: when another version of this package, or a newer skops, wrote it.
         skops.io.exceptions.UntrustedTypesFoundException: when it holds a type of no pipeline.
     """
+    import skops.io  # noqa: PLC0415 - the same
+    from skops.io.exceptions import UntrustedTypesFoundException  # noqa: PLC0415 - the same
+
     try:
         strange = {*skops.io.get_untrusted_types(data=content)} - {*TRUSTED_TYPES}
         others = sorted(name for name in strange if name.startswith(_OURS))

@@ -317,9 +317,13 @@ def _log_model(stages: Stages, store: Store) -> str:
 
     import mlflow.pyfunc
     from mlflow.models import ModelSignature
+    from mlflow.utils import requirements_utils
 
     from housing_ml.bundle.model import FILES
 
+    # Which library has which module, MLflow asks all files of all libraries, for seconds: what is
+    # required here is found by its name.
+    vars(requirements_utils).update(_MODULES_TO_PACKAGES={})
     rows: pd.DataFrame = store.get_frame(stages.split.train).head(5)
     with TemporaryDirectory() as folder:
         bundle = stages.training.bundle.files

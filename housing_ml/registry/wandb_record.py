@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from housing_ml.orchestration.wandb_run import unsent, wandb_run
+from housing_ml.orchestration.wandb_run import unsent, wandb_mode, wandb_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +21,8 @@ def track_retrain(
 
     The id follows from the model, so that what is recorded twice is one run after a sync.
     """
+    if wandb_mode() == "disabled":
+        return None
     digest = stages.training.bundle.digest[:12]
     try:
         with wandb_run(

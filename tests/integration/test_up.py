@@ -165,9 +165,7 @@ def test_a_person_sees_what_the_run_did(
 
 
 def test_a_failed_run_is_told_with_its_reason_and_a_link(platform: Platform) -> None:
-    parameters = json.dumps({"config": QUICK | {"data": {"url": "/no/such/file.csv"}}})
-    output = platform.command("deployment", "run", "retrain/retrain", "--params", parameters)
-    run = output.partition("UUID: ")[2].split()[0]
+    run = platform.start("retrain", QUICK | {"data": {"url": "/no/such/file.csv"}})
     platform.wait(run, "Failed")
     platform.wait_until_told("retrain failed", "/no/such/file.csv", f"/runs/flow-run/{run}")
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from skops.io.exceptions import UntrustedTypesFoundException
 
 from housing_ml.config.choices import FeatureParameters
 from housing_ml.data.contract import TARGET, to_matrix
@@ -80,6 +79,8 @@ def test_of_a_pipeline_of_another_version_a_sentence_says_what_to_do(
 
 
 def test_a_type_of_no_pipeline_is_not_trusted(pipeline: Pipeline) -> None:
+    from skops.io.exceptions import UntrustedTypesFoundException  # noqa: PLC0415 - takes seconds
+
     content = rewritten(pipeline_to_bytes(pipeline), "housing_ml.features.imputation", "posix")
     with pytest.raises(UntrustedTypesFoundException, match="posix"):
         pipeline_from_bytes(content)
