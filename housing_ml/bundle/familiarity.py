@@ -88,20 +88,18 @@ class Familiarity:
         far = self._places.beyond(plane(raw[:, :2]))
         return far, self._houses.beyond(self._standard(attributes(raw)))
 
-    def warnings(self, raw: Matrix, explained: Sequence[bool] = ()) -> dict[int, list[str]]:
+    def warnings(self, raw: Matrix, explained: Sequence[object] = ()) -> dict[int, list[str]]:
         """Return what is unusual about rows (rows, 9), by row; usual ones are left out.
 
         Args:
             raw: the rows.
-            explained: of which rows a single column is known to be unusual: it is what makes them
-                unlike others.
+            explained: of each row, whether a single column is known to be unusual, or what is said
+                of it: it is what makes the row unlike others.
         """
         asked = self._doubtful(raw)
         if not len(asked):
             return {}
         far, unlike = self.unfamiliar(raw[asked])
-        if len(explained):
-            unlike &= ~np.array(explained, dtype=bool)[asked]
         found: dict[int, list[str]] = {}
         for index in np.flatnonzero(far | unlike).tolist():
             row, said = int(asked[index]), []
@@ -111,9 +109,10 @@ class Familiarity:
                     f"{PLACE}: {kilometres:,.0f} km from the nearest training row; "
                     f"{self._places.most:,.0f} km are unusual"
                 )
-            if unlike[index]:
+            if unlike[index] and not (explained and explained[row]):
                 said.append(f"{HOUSES}: no training row is like these together")
-            found[row] = said
+            if said:
+                found[row] = said
         return found
 
     def _doubtful(self, raw: Matrix) -> Sequence[int] | NDArray[np.intp]:
@@ -132,8 +131,11 @@ class Familiarity:
             return False
 
     def _standard(self, likeness: Floats) -> Floats:
-        found = (likeness.T - self._mean) / self._scale
-        return np.ascontiguousarray(np.nan_to_num(found, posinf=1e3, neginf=-1e3))
+        found: Floats = np.subtract(likeness.T, self._mean, order="C")
+        found /= self._scale
+        if not np.isfinite(found).all():  # of thousands, to look costs a tenth of to replace
+            np.nan_to_num(found, copy=False, posinf=1e3, neginf=-1e3)
+        return found
 
 
 def attributes(raw: Matrix) -> Floats:

@@ -214,8 +214,7 @@ class Bundle:
             known[:, -1] = seen[raw[:, -1].astype(np.intp)]
             for row, column in np.argwhere(~known).tolist():
                 warnings[row].extend(self._warning(column, raw[row, column]))
-        explained = [bool(found) for found in warnings]
-        for row, said in self.familiarity.warnings(raw, explained).items():
+        for row, said in self.familiarity.warnings(raw, explained=warnings).items():
             warnings[row].extend(said)
         return warnings
 
