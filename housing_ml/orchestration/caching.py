@@ -44,6 +44,9 @@ R = TypeVar("R")
 LIBRARIES = ("numpy", "pandas", "pyarrow", "pykdtree", "scikit-learn", "scipy")
 """The distributions that shape what most stages compute."""
 
+_INSTALLED = {name: version(name) for name in LIBRARIES}
+"""Their versions: looked up once for all stages, since each look reads a file."""
+
 UNSEEN = (
     *("housing_ml.settings", "housing_ml.storage", "housing_ml.orchestration"),
     *("housing_ml.progress", WORDING),
@@ -76,7 +79,7 @@ def stage(
     """
 
     def decorate(function: Callable[P, R]) -> Task[P, R]:
-        versions = {name: version(name) for name in libraries}
+        versions = {name: _INSTALLED.get(name) or version(name) for name in libraries}
         return Task(
             function,
             task_run_name=run_name or function.__name__,
