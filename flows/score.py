@@ -20,6 +20,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows import scored
 from flows.naming import run_name
 from housing_ml import progress
+from housing_ml.bundle import memory
 from housing_ml.bundle.batch_scoring import ScoreReport, claim, score_file
 from housing_ml.bundle.model import Bundle
 from housing_ml.orchestration.dask_cluster import dask_runner
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 @task(task_run_name="score {file}", retries=1, persist_result=False)
 def score_one(file: str, source: str, target: str, digest: str) -> ScoreReport:
     """Price one file with the published bundle of that digest; finished parts are kept."""
+    memory.keep_freed()
     settings = Settings()
     files = fetch_bundle(open_releases(settings), digest)
     bundle = Bundle(files, same_code=settings.require_same_code)

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import msgspec
 import structlog
 
+from housing_ml.bundle import memory
 from housing_ml.bundle.manifest import BundleError
 from housing_ml.releases.records import Channels
 from housing_ml.rollout.observations import guard_name
 from housing_ml.storage.errors import ReleaseError
-from serve.models import memory
 from serve.models.loaded_model import LoadedModel, Rejected, check_signature, proven
 from serve.schemas import Dependency
 from serve.sources.circuit_breaker import CircuitBreaker, CircuitOpenError
