@@ -7,6 +7,7 @@ log, feedback, learning and gate.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -93,6 +94,7 @@ class World:
         self.source = self.store.put_frame(self.rows)
         self.baseline = self._publish()
 
+    @cache  # noqa: B019 - the one world of this module
     def attack(self, invent: Callable[[pd.DataFrame], pd.DataFrame] | None) -> MergeResult:
         """Let half a year pass, with an adversary or without; return the rows to learn from."""
         for folder in [*self.storage.folders("feedback"), *self.storage.folders("predictions")]:

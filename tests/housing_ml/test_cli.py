@@ -17,10 +17,10 @@ from housing_ml.bundle.manifest import Provenance
 from housing_ml.config.choices import FeatureParameters
 from housing_ml.config.modelling import TrainingConfig
 from housing_ml.data.contract import TARGET, to_matrix
-from housing_ml.modelling.training import train
 from housing_ml.releases.channels import move_channels, open_releases, publish_bundle
 from housing_ml.releases.records import Release
 from housing_ml.settings import Settings
+from tests.once import train_once
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,9 +50,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def bundle(housing_frame: pd.DataFrame) -> Bundle:
+def bundle(housing_frame: pd.DataFrame, pytestconfig: pytest.Config) -> Bundle:
     rows = housing_frame.sample(800, random_state=3)
-    return train(
+    return train_once(
+        pytestconfig.cache,
         to_matrix(rows),
         rows[TARGET].to_numpy(),
         FeatureParameters(imputer="median", clusters=0),

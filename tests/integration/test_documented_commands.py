@@ -25,7 +25,6 @@ from housing_ml.bundle.manifest import Provenance
 from housing_ml.config.choices import FeatureParameters
 from housing_ml.config.modelling import TrainingConfig
 from housing_ml.data.contract import TARGET, to_matrix
-from housing_ml.modelling.training import train
 from housing_ml.releases.channels import (
     find_release,
     move_channels,
@@ -36,6 +35,7 @@ from housing_ml.releases.channels import (
 from housing_ml.releases.records import Event, Release, now
 from housing_ml.storage.versioned import LocalReleases
 from tests.documents import HERE, PROGRAMS, ROOT, STARTED, Command
+from tests.once import train_once
 from tests.terminal import in_terminal
 from tests.waiting import PATIENCE_SECONDS
 
@@ -147,8 +147,9 @@ class Project:
         return LocalReleases(self.folder / ".housing" / "storage" / "releases")
 
 
-def trained_on(rows: pd.DataFrame, folds: int) -> Bundle:
-    return train(
+def trained_on(kept: pytest.Cache, rows: pd.DataFrame, folds: int) -> Bundle:
+    return train_once(
+        kept,
         to_matrix(rows),
         rows[TARGET].to_numpy(),
         FeatureParameters(imputer="median", clusters=0),
@@ -183,6 +184,7 @@ def project(
     housing_frame: pd.DataFrame,
     prefect_server: str,  # noqa: ARG001 - the retrain runs on it
     tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
 ) -> Iterator[Project]:
     """A project whose reader has trained a model, released another, and started the service."""
     folder = tmp_path_factory.mktemp("project")
@@ -194,8 +196,8 @@ def project(
     project = Project(folder, folder / "housing.csv")
     trained = project.run("make run")
     assert trained.returncode == 0, trained.stdout + trained.stderr
-    project.release(trained_on(rows, folds=2))
-    project.publish(trained_on(rows, folds=3), "42")
+    project.release(trained_on(pytestconfig.cache, rows, folds=2))
+    project.publish(trained_on(pytestconfig.cache, rows, folds=3), "42")
     given = project.environment | {
         "HOUSING_SERVE_PORT": "{port}",
         "HOUSING_SERVE_OPERATOR_KEYS": f"me:{hashlib.sha256(OPERATOR_KEY.encode()).hexdigest()}",

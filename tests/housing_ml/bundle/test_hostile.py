@@ -17,7 +17,7 @@ from housing_ml.bundle.model import FEATURES, GOLDEN, MODEL, Bundle
 from housing_ml.config.choices import FeatureParameters
 from housing_ml.config.modelling import TrainingConfig
 from housing_ml.data.contract import TARGET, to_matrix
-from housing_ml.modelling.training import train
+from tests.once import train_once
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,9 +29,10 @@ MEGABYTES = 64
 
 
 @pytest.fixture(scope="module")
-def honest(housing_frame: pd.DataFrame) -> Bundle:
+def honest(housing_frame: pd.DataFrame, pytestconfig: pytest.Config) -> Bundle:
     rows = housing_frame.sample(600, random_state=0)
-    return train(
+    return train_once(
+        pytestconfig.cache,
         to_matrix(rows),
         rows[TARGET].to_numpy(),
         FeatureParameters(imputer="median", clusters=2),

@@ -17,6 +17,7 @@ from housing_ml.data.contract import CATEGORIES, COLUMNS, TARGET, Matrix, to_mat
 from housing_ml.modelling import training
 from housing_ml.modelling.golden_rows import ORDINARY
 from housing_ml.modelling.training import TrainedModel, TrainingError, train
+from tests.once import train_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +46,17 @@ def trained(
     return train(raw, y, *chosen, weights=weights)
 
 
+def trained_before(
+    kept: pytest.Cache,
+    raw: Matrix,
+    y: NDArray[np.float64],
+    model: ModelName = "histogram_gradient_boosting",
+) -> TrainedModel:
+    """Return what this or an earlier run of the tests trained, with the same code."""
+    config = TrainingConfig(folds=3, seed=7)
+    return train_once(kept, raw, y, FEATURES, model, SMALL[model], config, PROVENANCE)
+
+
 def r2(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
     return float(1 - np.square(actual - predicted).mean() / actual.var())
 
@@ -56,9 +68,12 @@ def rows(housing_frame: pd.DataFrame) -> tuple[Matrix, NDArray[np.float64]]:
 
 
 @pytest.fixture(scope="module")
-def of_1200(rows: tuple[Matrix, NDArray[np.float64]]) -> Callable[[ModelName], TrainedModel]:
+def of_1200(
+    rows: tuple[Matrix, NDArray[np.float64]], pytestconfig: pytest.Config
+) -> Callable[[ModelName], TrainedModel]:
     """Return the model of the first 1,200 rows, which is trained once."""
-    return cache(lambda model: trained(rows[0][:1200], rows[1][:1200], model))
+    raw, y = rows[0][:1200], rows[1][:1200]
+    return cache(lambda model: trained_before(pytestconfig.cache, raw, y, model))
 
 
 @pytest.mark.parametrize("model", ["histogram_gradient_boosting", "random_forest", "ridge"])
@@ -109,19 +124,21 @@ def test_a_price_of_little_weight_moves_the_model_little(
     assert abs(weighted.pipeline.predict(rows[0]).mean() - truth) < 0.8 * abs(alike - truth)
 
 
-def test_prices_at_random_cannot_be_predicted(rows: tuple[Matrix, NDArray[np.float64]]) -> None:
+def test_prices_at_random_cannot_be_predicted(
+    rows: tuple[Matrix, NDArray[np.float64]], pytestconfig: pytest.Config
+) -> None:
     raw, y = rows
     permuted = np.random.default_rng(0).permutation(y)
-    pipeline, bundle, *_ = trained(raw[:4000], permuted[:4000])
+    pipeline, bundle, *_ = trained_before(pytestconfig.cache, raw[:4000], permuted[:4000])
     for predicted in (bundle.predict(raw[4000:]), pipeline.predict(raw[4000:])):
         assert -0.25 < r2(permuted[4000:], predicted) < 0.02
 
 
 def test_real_prices_can_and_the_interval_covers_them(
-    rows: tuple[Matrix, NDArray[np.float64]],
+    rows: tuple[Matrix, NDArray[np.float64]], pytestconfig: pytest.Config
 ) -> None:
     raw, y = rows
-    bundle = trained(raw[:4000], y[:4000]).bundle
+    bundle = trained_before(pytestconfig.cache, raw[:4000], y[:4000]).bundle
     assert r2(y[4000:], bundle.predict(raw[4000:])) > 0.75
     lower, upper = bundle.predict_interval(raw[4000:]).T
     inside = (lower <= y[4000:]) & (y[4000:] <= upper)
