@@ -345,7 +345,7 @@ def test_a_home_elsewhere_has_the_registry_and_the_price(
         bundle = Bundle(fetch_bundle(open_releases(settings), champion(settings).bundle))
         np.testing.assert_array_equal(model.predict(rows)["price"], bundle.predict(rows))
         if way == "copied":  # what is written now is the copy's
-            again = run_retrain(small(evaluation={"bootstrap_samples": 130}), settings)
+            again = run_retrain(small(gate={"bootstrap_samples": 210}), settings)
             assert again.bundle == first.result.bundle
     finally:
         if way == "moved":
