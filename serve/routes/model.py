@@ -43,9 +43,9 @@ def router(
         operation_class=openapi.PREDICTION_OPERATION,
         operation_id="predict",
     )
-    async def predict(request: ServiceRequest, body: bytes) -> PredictionResponse:
+    async def predict(request: ServiceRequest) -> PredictionResponse:
         """Price 1 to 1,000 block groups."""
-        document = await recorded("parse", predictions.read(request, body))
+        document = await recorded("parse", predictions.read(request, await request.body()))
         return await recorded("price", predictor.predict(document.instances, request.scope))
 
     @post(
@@ -55,13 +55,13 @@ def router(
         operation_class=openapi.EXPLANATION_OPERATION,
         operation_id="explain",
     )
-    async def explain(request: ServiceRequest, body: bytes) -> ExplanationResponse:
+    async def explain(request: ServiceRequest) -> ExplanationResponse:
         """Say how much each group of inputs adds to the price of 1 to 10 block groups.
 
         The contributions are exact Shapley values: they and the base price sum to the prediction.
         Each block group costs 512 predictions.
         """
-        document = await recorded("parse", explanations.read(request, body))
+        document = await recorded("parse", explanations.read(request, await request.body()))
         return await recorded("price", predictor.explain(document.instances, request.scope))
 
     @get(
