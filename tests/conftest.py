@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tarfile
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -28,6 +29,7 @@ from housing_ml.settings import at_home
 from housing_ml.storage.atomic import write_atomically
 from tests.migrated_mlflow import copy_database, migrate_once
 from tests.postgresql import Postgresql, find_binaries, run_postgresql
+from tests.waiting import alone
 
 hypothesis.settings.register_profile("patient", deadline=None)  # a busy machine makes any test slow
 hypothesis.settings.load_profile("patient")
@@ -182,20 +184,24 @@ def prefect_server(
 
     database = tmp_path_factory.mktemp("prefect") / "prefect.db"
     migrated = pytestconfig.cache.mkdir("prefect") / f"{__version__}.db"
-    if migrated.exists():
-        shutil.copy(migrated, database)
     places = {
         settings.PREFECT_API_URL: None,
         settings.PREFECT_SERVER_DATABASE_CONNECTION_URL: f"sqlite+aiosqlite:///{database}",
         settings.PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED: False,  # an event starts nothing here
     }
-    with settings.temporary_settings(places), session(verbose=True):
-        if not migrated.exists():
-            copy_database(database, migrated)
-        with pytest.MonkeyPatch.context() as environment:
-            url = settings.PREFECT_API_URL.value()
-            environment.setenv("PREFECT_API_URL", url)
-            yield url
+    with ExitStack() as stack:
+        stack.enter_context(settings.temporary_settings(places))
+        with alone(migrated.with_suffix(".lock")):
+            if migrated.exists():
+                shutil.copy(migrated, database)
+            else:  # its migrations take nine seconds of processor time
+                stack.enter_context(session(verbose=True))
+                copy_database(database, migrated)
+        if not settings.PREFECT_API_URL.value():
+            stack.enter_context(session(verbose=True))
+        url = settings.PREFECT_API_URL.value()
+        stack.enter_context(pytest.MonkeyPatch.context()).setenv("PREFECT_API_URL", url)
+        yield url
 
 
 @pytest.fixture(scope="session")

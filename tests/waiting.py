@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from housing_ml.storage.file_lock import lock
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 PATIENCE_SECONDS = 300.0
 """Long enough for the slowest machine: a wait that ends in time costs only what it took."""
@@ -29,3 +33,11 @@ def _holds(true: Callable[[], object]) -> bool:
         return bool(true())
     except KeyError:
         return False
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Wait until no other process is in a block of this file."""
+    with path.open("w") as held:
+        lock(held.fileno())
+        yield

@@ -37,7 +37,8 @@ LEARNER: dict[str, Any] = {
     "sweep": {"trials": 0},
     "training": {"folds": 2},
     "evaluation": {"bootstrap_samples": 100},
-    "gate": SMALL["gate"] | {"max_replaced_share": 1},
+    # Twice the price inland moves most of the cheap ones, by how much depends on the champion.
+    "gate": SMALL["gate"] | {"max_replaced_share": 1, "max_traffic_part_moved": 1},
     "release": {"autonomy": {"max_level_move": 10, "min_senders": 1}},
 }
 WINDOW_SECONDS = 2
