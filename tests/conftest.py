@@ -68,6 +68,21 @@ LONGEST = ["test_up.py", "test_retrain.py", "test_documented_commands.py", "test
 """Files that take minutes: one that started late would have the last process to itself."""
 
 
+class _Folders:
+    """What tests need of pytest's cache, where that is switched off."""
+
+    def mkdir(self, name: str) -> Path:
+        folder = _STATE / "kept" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let tests share what takes seconds to make, with pytest's cache and without."""
+    if not hasattr(config, "cache"):
+        config.cache = _Folders()  # type: ignore[assignment]
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Look for no waste among what is imported, now or later: it stays, and there is much of it."""
