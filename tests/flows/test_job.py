@@ -41,7 +41,7 @@ def impossible(
     monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.chdir(tmp_path)
     ridge = {"folds": 2, "candidates": [{"model": "ridge"}]}
-    config: RetrainConfig = small(**FEW, gate={"max_rmse": 1.0}, selection=ridge)
+    config: RetrainConfig = small(**FEW | {"gate": {"max_rmse": 1.0}, "selection": ridge})
     path = tmp_path / "config.json"
     path.write_text(config.model_dump_json())
     return path

@@ -63,7 +63,8 @@ def champion() -> str:
 
 
 def test_retrains_are_cached_registered_and_rolled_back(databases: dict[str, str]) -> None:
-    first = Run(small(**FEW, selection={"candidates": [{"model": "decision_tree"}]}))
+    tree = {"candidates": [{"model": "decision_tree"}]}
+    first = Run(small(**FEW | {"selection": tree}))
     better = Run(small(**FEW))
     again = Run(small(**FEW))
 
