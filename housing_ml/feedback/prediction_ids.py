@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence, Sized
 
-_VERSION, _ROW, _DAY, _RANDOM, _TAG = 3, 2, 2, 7, 10
+_VERSION, _ROW, _DAY, _RANDOM, _TAG = 3, 3, 2, 6, 10
 """Bytes of an id, in this order."""
 
 _BYTES = _VERSION + _ROW + _DAY + _RANDOM + _TAG
@@ -56,7 +56,7 @@ class PredictionIds:
         self._begun = lru_cache(_REMEMBERED)(_begin)
 
     def issue(self, caller: str, version: str, rows: Sized) -> list[str]:
-        """Return an id for each of at most 65,536 rows that a version priced for a caller."""
+        """Return an id for each of at most 16 million rows that a version priced for a caller."""
         mark, begun = self._started(caller, version)
         day = int(time.time() // _SECONDS_A_DAY).to_bytes(_DAY)
         moment, names = day + os.urandom(_RANDOM), []
