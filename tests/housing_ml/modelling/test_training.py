@@ -34,6 +34,12 @@ SMALL: dict[str, Any] = {
 }
 
 
+def chosen(model: ModelName, most_rows: int = 100_000) -> tuple[Any, ...]:
+    """Return what `train` takes after rows and prices."""
+    config = TrainingConfig(folds=3, seed=7, most_rows=most_rows)
+    return FEATURES, model, SMALL[model], config, PROVENANCE
+
+
 def trained(
     raw: Matrix,
     y: NDArray[np.float64],
@@ -41,9 +47,7 @@ def trained(
     weights: NDArray[np.float64] | None = None,
     most_rows: int = 100_000,
 ) -> TrainedModel:
-    config = TrainingConfig(folds=3, seed=7, most_rows=most_rows)
-    chosen = FEATURES, model, SMALL[model], config, PROVENANCE
-    return train(raw, y, *chosen, weights=weights)
+    return train(raw, y, *chosen(model, most_rows), weights=weights)
 
 
 def trained_before(
@@ -53,8 +57,7 @@ def trained_before(
     model: ModelName = "histogram_gradient_boosting",
 ) -> TrainedModel:
     """Return what this or an earlier run of the tests trained, with the same code."""
-    config = TrainingConfig(folds=3, seed=7)
-    return train_once(kept, raw, y, FEATURES, model, SMALL[model], config, PROVENANCE)
+    return train_once(kept, raw, y, *chosen(model))
 
 
 def r2(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
