@@ -97,12 +97,12 @@ class Familiarity:
                 of it: it is what makes the row unlike others.
         """
         asked = self._doubtful(raw)
-        if not len(asked):
+        if not asked:
             return {}
-        far, unlike = self.unfamiliar(raw[asked])
+        far, unlike = self.unfamiliar(raw if len(asked) == len(raw) else raw[asked])
         found: dict[int, list[str]] = {}
         for index in np.flatnonzero(far | unlike).tolist():
-            row, said = int(asked[index]), []
+            row, said = asked[index], []
             if far[index]:
                 kilometres = self.kilometres(raw[row : row + 1]).item()
                 said.append(
@@ -115,10 +115,10 @@ class Familiarity:
                 found[row] = said
         return found
 
-    def _doubtful(self, raw: Matrix) -> Sequence[int] | NDArray[np.intp]:
+    def _doubtful(self, raw: Matrix) -> Sequence[int]:
         """Return which rows need a closer look: all where they are many."""
         if len(raw) > FEW:
-            return np.arange(len(raw))
+            return range(len(raw))
         return [row for row, values in enumerate(raw.tolist()) if not self._is_familiar(values)]
 
     def _is_familiar(self, row: list[float]) -> bool:
@@ -168,7 +168,6 @@ class _Near:
         cells = points / self._side
         countable = (np.abs(cells) < _CELLS - 1).all(axis=1)
         self._occupied = np.unique([_NOWHERE, *_numbers(cells[countable]).tolist()])
-        self._numbers = frozenset(self._occupied.tolist())
 
     def cells(self, origin: Floats, unit: Floats) -> Callable[[Sequence[float]], bool]:
         """Return what tells whether the cell of one point is occupied.
@@ -180,7 +179,7 @@ class _Near:
         factors = (1 / (unit * self._side)).tolist()
         origins = (origin / (unit * self._side)).tolist()
         directions = list(zip(factors, origins, _RADIX.tolist(), strict=False))
-        numbers = self._numbers
+        numbers = frozenset(self._occupied.tolist())
 
         def is_occupied(point: Sequence[float]) -> bool:
             number = 0

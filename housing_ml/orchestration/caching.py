@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -44,8 +45,8 @@ R = TypeVar("R")
 LIBRARIES = ("numpy", "pandas", "pyarrow", "pykdtree", "scikit-learn", "scipy")
 """The distributions that shape what most stages compute."""
 
-_INSTALLED = {name: version(name) for name in LIBRARIES}
-"""Their versions: looked up once for all stages, since each look reads a file."""
+_installed = cache(version)
+"""The version of a distribution: looked up once for all stages, since each look reads a file."""
 
 UNSEEN = (
     *("housing_ml.settings", "housing_ml.storage", "housing_ml.orchestration"),
@@ -79,7 +80,7 @@ def stage(
     """
 
     def decorate(function: Callable[P, R]) -> Task[P, R]:
-        versions = {name: _INSTALLED.get(name) or version(name) for name in libraries}
+        versions = {name: _installed(name) for name in libraries}
         return Task(
             function,
             task_run_name=run_name or function.__name__,
