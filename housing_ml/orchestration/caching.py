@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -44,9 +43,6 @@ R = TypeVar("R")
 
 LIBRARIES = ("numpy", "pandas", "pyarrow", "pykdtree", "scikit-learn", "scipy")
 """The distributions that shape what most stages compute."""
-
-_installed = cache(version)
-"""The version of a distribution: looked up once for all stages, since each look reads a file."""
 
 UNSEEN = (
     *("housing_ml.settings", "housing_ml.storage", "housing_ml.orchestration"),
@@ -80,7 +76,7 @@ def stage(
     """
 
     def decorate(function: Callable[P, R]) -> Task[P, R]:
-        versions = {name: _installed(name) for name in libraries}
+        versions = {name: version(name) for name in libraries}
         return Task(
             function,
             task_run_name=run_name or function.__name__,
