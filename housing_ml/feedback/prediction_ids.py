@@ -15,7 +15,7 @@ import os
 import time
 from datetime import date, timedelta
 from functools import lru_cache
-from hashlib import blake2s
+from hashlib import blake2b, blake2s
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,10 @@ _VERSION, _ROW, _DAY, _RANDOM, _TAG = 3, 3, 2, 6, 10
 """Bytes of an id, in this order."""
 
 _BYTES = _VERSION + _ROW + _DAY + _RANDOM + _TAG
+_DATED = _VERSION + _ROW
+_TOGETHER = 6
+"""Rows whose tags are made at once: a digest has 64 bytes at the most, and costs the same."""
+
 _SECONDS_A_DAY = 86_400
 _EPOCH = date(1970, 1, 1)
 _REMEMBERED = 256
@@ -41,10 +45,9 @@ def day_of(name: str) -> date | None:
         content = bytes.fromhex(name)
     except ValueError:
         return None
-    start = _VERSION + _ROW
     if len(content) != _BYTES:
         return None
-    return _EPOCH + timedelta(days=int.from_bytes(content[start : start + _DAY]))
+    return _EPOCH + timedelta(days=int.from_bytes(content[_DATED : _DATED + _DAY]))
 
 
 class PredictionIds:
@@ -59,13 +62,14 @@ class PredictionIds:
         """Return an id for each of at most 16 million rows that a version priced for a caller."""
         mark, begun = self._started(caller, version)
         day = int(time.time() // _SECONDS_A_DAY).to_bytes(_DAY)
-        moment, names = day + os.urandom(_RANDOM), []
-        for row in range(len(rows)):
-            body = row.to_bytes(_ROW) + moment
-            tag = begun.copy()
-            tag.update(body)
-            names.append(mark + body.hex() + tag.hexdigest())
-        return names
+        moment, count = day + os.urandom(_RANDOM), len(rows)
+        numbers = b"".join([row.to_bytes(_ROW) for row in range(count)])
+        tags = b"".join([_tags(begun, first, moment) for first in range(0, count, _TOGETHER)])
+        bound = moment.hex()
+        return [
+            mark + number + bound + tag
+            for number, tag in zip(_texts(numbers, _ROW), _texts(tags, _TAG), strict=False)
+        ]
 
     def was_given(self, name: str, caller: str) -> bool:
         """Whether this deployment gave the id to this caller."""
@@ -75,23 +79,37 @@ class PredictionIds:
             return False
         if len(content) != _BYTES or len(name) != 2 * _BYTES:
             return False
-        body, tag = content[:-_TAG], content[-_TAG:]
+        version, row, moment = content[:_VERSION], content[_VERSION:_DATED], content[_DATED:-_TAG]
+        group, place = divmod(int.from_bytes(row), _TOGETHER)
         for key in self.keys:
-            found = self._begun(key, caller).copy()
-            found.update(body)
-            if compare_digest(found.digest(), tag):
+            begun = self._begun(key, caller).copy()
+            begun.update(version)
+            tags = _tags(begun, group * _TOGETHER, moment)
+            if compare_digest(tags[place * _TAG :][:_TAG], content[-_TAG:]):
                 return True
         return False
 
-    def _start(self, caller: str, version: str) -> tuple[str, blake2s]:
+    def _start(self, caller: str, version: str) -> tuple[str, blake2b]:
         mark = blake2s(version.encode(), digest_size=_VERSION).digest()
-        tag = self._begun(self.keys[0], caller).copy()
-        tag.update(mark)
-        return mark.hex(), tag
+        begun = self._begun(self.keys[0], caller).copy()
+        begun.update(mark)
+        return mark.hex(), begun
 
 
-def _begin(key: bytes, caller: str) -> blake2s:
-    """Return the tag before what it binds; a digest has the same length for any caller."""
-    tag = blake2s(key=blake2s(key).digest(), digest_size=_TAG)
-    tag.update(blake2s(caller.encode()).digest())
-    return tag
+def _begin(key: bytes, caller: str) -> blake2b:
+    """Return the tags before what they bind; a digest has the same length for any caller."""
+    begun = blake2b(key=blake2s(key).digest(), digest_size=_TOGETHER * _TAG)
+    begun.update(blake2s(caller.encode()).digest())
+    return begun
+
+
+def _tags(begun: blake2b, first: int, moment: bytes) -> bytes:
+    """Return the tags of the rows from `first` on that are made together."""
+    ended = begun.copy()
+    ended.update(first.to_bytes(_ROW) + moment)
+    return ended.digest()
+
+
+def _texts(content: bytes, size: int) -> list[str]:
+    """Return the content in pieces of `size` bytes, hexadecimal."""
+    return content.hex(" ", size).split()
