@@ -20,6 +20,7 @@ from serve.api.problems import ProblemError, no_model, unavailable
 from serve.models.explanation import explained
 from serve.models.pricing import Priced, price
 from serve.models.recent import Recent
+from serve.models.turn import Turn
 from serve.prediction_log.segments import Entry
 from serve.rollout.canary import routing_key
 from serve.rollout.comparison import Asked
@@ -70,6 +71,7 @@ class Predictor:
         self._log = log
         self._metrics = metrics
         self._batch: list[_Waiting] = []
+        self._turn = Turn()
         self._large = Lane("predict", _THREADS, _MOST_OPEN)
         self._explanations = Lane("explain", 1, _MOST_OPEN)
         self._ids = ids
@@ -99,9 +101,7 @@ class Predictor:
 
     async def _by_champion(self, places: list[BlockGroup], sender: str) -> PredictionResponse:
         if len(places) > _SMALL:
-            return await _in(
-                self._large, "large requests", lambda: self._answer([places], [sender])[0]
-            )
+            return await _in(self._large, "large requests", lambda: self._in_turn(places, sender))
         loop = asyncio.get_running_loop()
         if not self._batch:
             loop.call_soon(self._flush)
@@ -179,6 +179,12 @@ class Predictor:
         places = [place for request in requests for place in request]
         sizes = [len(request) for request in requests]
         return self._respond(price(self._model(), places), sizes, senders)
+
+    def _in_turn(self, places: list[BlockGroup], sender: str) -> PredictionResponse:
+        """Answer one large request, with the other threads beside its trees alone."""
+        with self._turn:
+            priced = price(self._model(), places, self._turn.aside)
+            return self._respond(priced, [len(places)], [sender])[0]
 
     def _respond(
         self, priced: Priced, sizes: Sequence[int], senders: Sequence[str]

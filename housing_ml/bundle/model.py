@@ -17,12 +17,14 @@ code repeats each golden row, and `other_code` says so. Who wants the same code 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from operator import le
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -65,6 +67,9 @@ __all__ = [
 
 FEATURES, MODEL, GOLDEN = ("features.safetensors", "model.onnx", "golden.safetensors")
 FILES = (MANIFEST, FEATURES, MODEL, GOLDEN, REFERENCE)
+
+Aside: TypeAlias = Callable[[], AbstractContextManager[None]]
+"""Gives what is entered while the trees run, for which no Python is needed."""
 
 _THREADS = min(4, os.cpu_count() or 1)
 
@@ -179,22 +184,29 @@ class Bundle:
         found: NDArray[np.bool_] = prediction.upper >= self.manifest.price_range.maximum
         return found
 
-    def predict_matrix(self, raw: Matrix) -> Prediction:
+    def predict_matrix(self, raw: Matrix, aside: Aside = nullcontext) -> Prediction:
         """Return prices and intervals of raw rows: the way that requests take.
 
         Many rows are shared out among threads, like ones together; ONNX Runtime's own threads would
         add up the trees in another order than for one row.
+
+        Args:
+            raw: float64 (rows, 9).
+            aside: entered while the trees of rows run that one thread can take.
         """
         if len(raw) < _FEW:
-            return self._predict(raw)
+            return self._predict(raw, aside)
         size = min(max(-(-len(raw) // _THREADS), _SMALLEST_CHUNK), _LARGEST_CHUNK)
         chunks = np.split(similar_order(raw), range(size, len(raw), size))
         prediction = np.empty((3, len(raw)))
 
-        def predict(rows: NDArray[np.intp]) -> None:
-            prediction[:, rows] = self._predict(raw[rows])
+        def predict(rows: NDArray[np.intp], aside: Aside = nullcontext) -> None:
+            prediction[:, rows] = self._predict(raw[rows], aside)
 
-        list((map if len(chunks) == 1 else self._pool.map)(predict, chunks))
+        if len(chunks) == 1:
+            predict(chunks[0], aside)
+        else:
+            list(self._pool.map(predict, chunks))
         return Prediction(*prediction)
 
     def score(self, features: NDArray[np.float64]) -> tuple[Vector, Vector]:
@@ -247,8 +259,10 @@ class Bundle:
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(_THREADS, thread_name_prefix="bundle")
 
-    def _predict(self, raw: Matrix) -> Prediction:
-        price, spread = self.score(self.features.transform(raw))
+    def _predict(self, raw: Matrix, aside: Aside) -> Prediction:
+        features = self.features.transform(raw)
+        with aside():
+            price, spread = self.score(features)
         return bounded(price, spread, self.manifest)
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from serve.schemas import PredictedPrice, PredictionInterval
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from housing_ml.bundle.model import Prediction
+    from housing_ml.bundle.model import Aside, Prediction
     from housing_ml.data.contract import BlockGroup
     from serve.models.loaded_model import LoadedModel
 
@@ -44,10 +45,11 @@ class Priced(NamedTuple):
         ]
 
 
-def price(model: LoadedModel, places: list[BlockGroup]) -> Priced:
-    """Return the model's prices of block groups."""
+def price(model: LoadedModel, places: list[BlockGroup], aside: Aside = nullcontext) -> Priced:
+    """Return the model's prices of block groups; `aside` is that of `Bundle.predict_matrix`."""
     raw = to_matrix(places)
-    return Priced(model, raw, model.bundle.predict_matrix(raw), model.bundle.warnings_for(raw))
+    prediction = model.bundle.predict_matrix(raw, aside)
+    return Priced(model, raw, prediction, model.bundle.warnings_for(raw))
 
 
 def require_prices(prediction: Prediction) -> None:
