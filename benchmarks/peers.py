@@ -87,7 +87,7 @@ def mlserver(python: str, frame: pd.DataFrame, folder: Path) -> Server:
         [python, "-m", "benchmarks.mlserver_model", str(folder)], {"PYTHONPATH": root}, ready=""
     )
     fit.process.wait()
-    settings = {"http_port": "{port}", "parallel_workers": 0, "metrics_endpoint": None}
+    settings = {"host": "127.0.0.1", "http_port": "{port}", "parallel_workers": 0}
     environment = {f"MLSERVER_{name.upper()}": str(value) for name, value in settings.items()}
     command = [str(Path(python).with_name("mlserver")), "start", str(folder)]
     return Server(command, environment | {"PYTHONPATH": root}, ready="/v2/health/ready")
