@@ -217,17 +217,18 @@ class Bundle:
     def warnings_for(self, raw: Matrix) -> list[list[str]]:
         """Name, for each raw row, the inputs that lie beyond what training saw.
 
-        They are single columns, the place, and what the houses are like together.
+        They are single columns, the place, and what the houses are like together. Rows of which
+        there is nothing to say share one empty list.
         """
-        warnings: list[list[str]] = [[] for _ in range(len(raw))]
+        warnings: list[list[str]] = [[]] * len(raw)
         if len(raw) > FEW or not all(map(self._is_within, raw.tolist())):
             lowest, highest, seen = self._limits
             known = (raw >= lowest) & (raw <= highest)
             known[:, -1] = seen[raw[:, -1].astype(np.intp)]
             for row, column in np.argwhere(~known).tolist():
-                warnings[row].extend(self._warning(column, raw[row, column]))
+                warnings[row] = [*warnings[row], *self._warning(column, raw[row, column])]
         for row, said in self.familiarity.warnings(raw, explained=warnings).items():
-            warnings[row].extend(said)
+            warnings[row] = [*warnings[row], *said]
         return warnings
 
     def save(self, path: str | Path) -> None:
