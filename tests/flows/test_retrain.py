@@ -142,6 +142,8 @@ class Run:
             logger.removeHandler(handler)
         self.stages = {line.split()[0]: line.split()[1] for line in lines}
         self.shown = shown_by_the_newest_run()
+        self.tables = sorted(Settings().storage_path.glob("data/*/*.parquet"), key=_size)
+        """What is in the storage after it, by size."""
 
     @property
     def computed(self) -> list[str]:
@@ -237,11 +239,9 @@ def test_refresh_computes_all_again_and_finds_the_same_model(first: Run) -> None
     assert (again.result.bundle, again.result.version) == (first.result.bundle, "1")
 
 
-@pytest.mark.usefixtures("first")
 @pytest.mark.parametrize("damage", ["deleted", "corrupted"])
-def test_a_missing_or_damaged_table_is_computed_again(damage: str) -> None:
-    tables = sorted(Settings().storage_path.glob("data/*/*.parquet"), key=_size)
-    train = tables[-2]  # the largest is all rows
+def test_a_missing_or_damaged_table_is_computed_again(first: Run, damage: str) -> None:
+    train = first.tables[-2]  # the largest is all rows
     content = train.read_bytes()
     if damage == "deleted":
         train.unlink()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import gc
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
+from deployments.parts import Ports
 from tests.integration.gcs_emulator import Emulator, emulator
-from tests.integration.platform_process import Platform, run_platform
+from tests.integration.platform_process import Platform, free_ports, run_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pandas as pd
 
@@ -34,13 +36,19 @@ def gcs() -> Iterator[Emulator]:
     gc.collect()
 
 
+@pytest.fixture
+def platform(running_platform: Callable[[], Platform]) -> Platform:
+    """The platform on 1,500 real rows and PostgreSQL."""
+    return running_platform()
+
+
 @pytest.fixture(scope="session")
-def platform(
+def running_platform(
     tmp_path_factory: pytest.TempPathFactory,
     housing_frame: pd.DataFrame,
     postgresql_server: Postgresql,
-) -> Iterator[Platform]:
-    """The platform on 1,500 real rows and PostgreSQL; its last test ends it."""
+) -> Iterator[Callable[[], Platform]]:
+    """Gives the one platform of all tests; after one that ended it, it is started again."""
     home = tmp_path_factory.mktemp("platform")
     sample = home / "sample.csv"
     housing_frame.sample(1_500, random_state=7).to_csv(sample, index=False)
@@ -51,5 +59,13 @@ def platform(
         "HOUSING_MLFLOW_TRACKING_URI": postgresql_server.create_database("platform_mlflow"),
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": prefect.replace("://", "+asyncpg://"),
     }
-    with run_platform(home, places) as running:
+    ports = dict(zip(Ports._fields, free_ports(len(Ports._fields)), strict=True))
+    started: list[Platform] = []
+    with ExitStack() as stack:
+
+        def running() -> Platform:
+            if not started or started[-1].process.poll() is not None:
+                started.append(stack.enter_context(run_platform(home, places, ports)))
+            return started[-1]
+
         yield running

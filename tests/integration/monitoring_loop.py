@@ -64,6 +64,12 @@ class Loop:
         found = channels.channels.get("champion")
         return found.version if found else ""
 
+    def some_champion(self) -> str:
+        """The champion that another test left, or else that of a retrain for this one."""
+        if not self.champion:
+            self._platform.wait(self._platform.start("retrain", LEARNER), "Completed")
+        return self.champion
+
     def served(self) -> str:
         """The version that the service answers with."""
         answer = httpx.get(f"{self._platform.service}/api/v1/model", trust_env=False)

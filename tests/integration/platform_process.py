@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 
-from deployments.parts import Ports
 from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
@@ -173,10 +172,9 @@ def _words(message: dict[str, Any]) -> str:
 
 
 @contextmanager
-def run_platform(home: Path, places: dict[str, str]) -> Iterator[Platform]:
+def run_platform(home: Path, places: dict[str, str], ports: dict[str, int]) -> Iterator[Platform]:
     """Start the platform, wait until it says that it is ready, and interrupt it at last."""
     with webhook() as (address, told):
-        ports = dict(zip(Ports._fields, free_ports(len(Ports._fields)), strict=True))
         environment = os.environ | {
             "HOUSING_NOTIFICATION_URL": address,
             "PREFECT_API_BLOCKS_REGISTER_ON_START": "0",  # halves the start of Prefect's server
