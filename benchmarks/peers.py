@@ -4,7 +4,8 @@
 
 The same model answers the same block group in `mlflow models serve`, and its scikit-learn pipeline
 in MLServer where `PYTHON` is an interpreter that has mlserver, mlserver-sklearn and this project's
-libraries. One worker each, one at a time. Latencies count from when a request was due.
+libraries. One worker each, one at a time. Latencies count from when a request was due. A server
+that computes nothing shows what the machine itself makes of them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import uvloop
 from benchmarks import load, open_loop
 from benchmarks.champions import body, promote, publish, train_bundle
 from benchmarks.server import Server
+from benchmarks.serving import rival
 from housing_ml.data.contract import COLUMNS, to_matrix
 from housing_ml.data.synthetic import generate
 from housing_ml.registry import served_model
@@ -52,6 +54,10 @@ def main() -> None:
         home = Path(folder)
         promote(home, publish(home, bundle, "1"))
         places = {"HOUSING_HOME": folder, "HOUSING_SERVE_PORT": "{port}"}
+        with rival("ceiling") as server:
+            show(
+                "a constant answer", server, load.post("/predict", body(frame, 1)), options.seconds
+            )
         quick = load.post("/api/v1/predict", body(frame, 1))
         with Server([sys.executable, "-m", "serve"], places) as server:
             show("this service", server, quick, options.seconds)
