@@ -33,7 +33,7 @@ from housing_ml.data.contract import COLUMNS, to_matrix
 from housing_ml.data.source import SourceError
 from housing_ml.data.synthetic import generate
 from housing_ml.feedback.actual_prices import Feedback, FeedbackStore
-from housing_ml.registry.models import _REQUIREMENTS
+from housing_ml.registry.models import _REQUIREMENTS, set_alias
 from housing_ml.registry.relocation import settle_in
 from housing_ml.releases.channels import (
     fetch_bundle,
@@ -476,6 +476,7 @@ def test_a_candidate_faces_a_champion_that_an_older_version_published(
         faced = Run(small())
     finally:
         put(now)
+        set_alias("housing-price", "champion", now.version, Settings())
 
     assert faced.computed == ["gate"]
     assert faced.result.bundle == first.result.bundle
