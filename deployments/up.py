@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 STARTUP_SECONDS = 120
 _STOPPING_SECONDS = 20
+_LEASES = "prefect.server.concurrency.lease_storage.filesystem"
+"""In memory, a server that ends while a retrain has the one place of all would keep it for ever."""
+
 _UNWATCHED = (
     "nobody hears of the service's alerts: Prometheus and Alertmanager are not installed "
     "(apt-get install prometheus prometheus-alertmanager)"
@@ -64,6 +67,7 @@ def environment(settings: Settings, ports: Ports) -> dict[str, str]:
         "PREFECT_API_URL": api,
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": _LEASES,
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_UI_API_URL": api,
         "PREFECT_SERVER_UI_V2_ENABLED": "false",  # it calls an outside host

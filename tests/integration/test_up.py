@@ -322,6 +322,8 @@ def test_an_interrupt_ends_everything_and_leaves_nothing_behind(platform: Platfo
     assert platform.process.returncode == 0
     assert said.endswith("stopped\n")
     assert platform.processes() == []
+    held = list((platform.home / "prefect" / "concurrency_leases").glob("*-*.json"))
+    assert held, "what the run held is forgotten, and will never be free"
 
 
 def in_address(parameters: dict[str, Any]) -> str:
