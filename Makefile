@@ -3,8 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 TOOL := $(BIN)/uv tool run --quiet
 # A file's tests stay together: they share fixtures that take seconds. The slowest come first. There
-# are two processes more than cores, since many tests wait for servers.
-SIDE_BY_SIDE = --numprocesses $(shell $(PYTHON) -c 'import os; print(min(4, 2 + os.cpu_count()))') \
+# is a process more than cores, since many tests wait for servers.
+SIDE_BY_SIDE = --numprocesses $(shell $(PYTHON) -c 'import os; print(min(4, 1 + os.cpu_count()))') \
 	--dist loadfile --no-loadscope-reorder
 
 # A home elsewhere may hold what is not ours: only what the platform writes is removed there.
