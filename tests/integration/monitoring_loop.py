@@ -41,7 +41,8 @@ LEARNER: dict[str, Any] = {
     "gate": SMALL["gate"] | {"max_replaced_share": 1, "max_traffic_part_moved": 1},
     "release": {"autonomy": {"max_level_move": 10, "min_senders": 1}},
 }
-WINDOW_SECONDS = 2
+WINDOW_SECONDS = 4
+"""Long enough that a busy machine prices the rows of a window, and takes their prices, in it."""
 MONITOR: dict[str, Any] = {
     "window_minutes": WINDOW_SECONDS / 60,
     "windows": 300,
