@@ -48,17 +48,15 @@ def main() -> None:
     parser.add_argument("--mlserver", metavar="PYTHON")
     options = parser.parse_args()
     frame = generate()
-    bundle = train_bundle(frame, 42)
+    row, bundle = body(frame, 1), train_bundle(frame, 42)
     print(f"{'':22}{''.join(f'{rate:>14}/s' for rate in RATES)}   highest with p99 < 5 ms")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         promote(home, publish(home, bundle, "1"))
         places = {"HOUSING_HOME": folder, "HOUSING_SERVE_PORT": "{port}"}
         with rival("ceiling") as server:
-            show(
-                "a constant answer", server, load.post("/predict", body(frame, 1)), options.seconds
-            )
-        quick = load.post("/api/v1/predict", body(frame, 1))
+            show("a constant answer", server, load.post("/predict", row), options.seconds)
+        quick = load.post("/api/v1/predict", row)
         with Server([sys.executable, "-m", "serve"], places) as server:
             show("this service", server, quick, options.seconds)
         with mlflow_server(bundle, home / "mlflow") as server:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
+from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from housing_ml.data.contract import BlockGroup, to_matrix
@@ -20,7 +22,7 @@ from serve.api.problems import ProblemError, no_model, unavailable
 from serve.models.explanation import explained
 from serve.models.pricing import Priced, price
 from serve.models.recent import Recent
-from serve.models.turn import Turn
+from serve.models.turn import aside
 from serve.prediction_log.segments import Entry
 from serve.rollout.canary import routing_key
 from serve.rollout.comparison import Asked
@@ -71,7 +73,7 @@ class Predictor:
         self._log = log
         self._metrics = metrics
         self._batch: list[_Waiting] = []
-        self._turn = Turn()
+        self._turn = Lock()
         self._large = Lane("predict", _THREADS, _MOST_OPEN)
         self._explanations = Lane("explain", 1, _MOST_OPEN)
         self._ids = ids
@@ -183,7 +185,7 @@ class Predictor:
     def _in_turn(self, places: list[BlockGroup], sender: str) -> PredictionResponse:
         """Answer one large request, with the other threads beside its trees alone."""
         with self._turn:
-            priced = price(self._model(), places, self._turn.aside)
+            priced = price(self._model(), places, partial(aside, self._turn))
             return self._respond(priced, [len(places)], [sender])[0]
 
     def _respond(

@@ -200,13 +200,12 @@ class Bundle:
         chunks = np.split(similar_order(raw), range(size, len(raw), size))
         prediction = np.empty((3, len(raw)))
 
-        def predict(rows: NDArray[np.intp], aside: Aside = nullcontext) -> None:
-            prediction[:, rows] = self._predict(raw[rows], aside)
+        alone = len(chunks) == 1
 
-        if len(chunks) == 1:
-            predict(chunks[0], aside)
-        else:
-            list(self._pool.map(predict, chunks))
+        def predict(rows: NDArray[np.intp]) -> None:
+            prediction[:, rows] = self._predict(raw[rows], aside if alone else nullcontext)
+
+        list((map if alone else self._pool.map)(predict, chunks))
         return Prediction(*prediction)
 
     def score(self, features: NDArray[np.float64]) -> tuple[Vector, Vector]:

@@ -8,37 +8,18 @@ its turn at a time, and steps aside for the trees, which take half the time and 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
+    from threading import Lock
 
 
-class Turn:
-    """A lock; `with turn:` holds it, and `with turn.aside():` lets go of it inside that."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-
-    def __enter__(self) -> None:
-        """Wait for it."""
-        self._lock.acquire()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._lock.release()
-
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Let another thread have it until the block ends."""
-        self._lock.release()
-        try:
-            yield
-        finally:
-            self._lock.acquire()
+@contextmanager
+def aside(turn: Lock) -> Iterator[None]:
+    """Let another thread have the turn, which this one has, until the block ends."""
+    turn.release()
+    try:
+        yield
+    finally:
+        turn.acquire()

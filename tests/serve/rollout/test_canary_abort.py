@@ -53,12 +53,12 @@ def settings(home: Home, prefect_server: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 def call(service: Service, rows: list[dict[str, Any]], stopped: threading.Event) -> list[int]:
-    """Ask until told to stop; return the statuses."""
+    """Ask until told to stop, and once more; return the statuses."""
     going_on = itertools.takewhile(lambda _: not stopped.wait(PAUSE_SECONDS), itertools.cycle(rows))
     with service.new_client() as client:
         return [
             client.post("/api/v1/predict", json={"instances": [row]}).status_code
-            for row in going_on
+            for row in itertools.chain(going_on, rows[:1])
         ]
 
 
