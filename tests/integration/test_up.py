@@ -57,8 +57,13 @@ def person(browser: Browser) -> Person:
 
 def from_the_page(platform: Platform) -> str:
     """The run that the form started, or one as it, where no browser did: its identity."""
-    runs = [run["id"] for run in platform.runs("retrain") if run["name"] == FROM_THE_PAGE]
+    runs = [run["id"] for run in runs_from_the_page(platform)]
     return runs[0] if runs else platform.start("retrain", BRIEF, name=FROM_THE_PAGE)
+
+
+def runs_from_the_page(platform: Platform) -> list[dict[str, Any]]:
+    """All that have the name which the form is given."""
+    return [run for run in platform.runs("retrain") if run["name"] == FROM_THE_PAGE]
 
 
 def test_every_page_answers_when_it_says_ready(platform: Platform) -> None:
@@ -105,7 +110,7 @@ def test_a_person_fills_the_form_and_the_run_starts(
 ) -> None:
     from playwright.sync_api import expect  # noqa: PLC0415 - the browser is here
 
-    page = person.page
+    page, before = person.page, {run["id"] for run in runs_from_the_page(platform)}
     page.goto(f"{platform.prefect}/deployments")
     page.get_by_role("link", name="retrain", exact=True).first.click()
     page.get_by_role("button", name="Run", exact=True).click()
@@ -123,8 +128,8 @@ def test_a_person_fills_the_form_and_the_run_starts(
     page.get_by_text(re.compile("^(Running|Completed)$")).first.wait_for()
     page.screenshot(path=screenshots / "running.png")
     page.goto("about:blank")  # the run's moving picture takes a whole core
-    runs = [run for run in platform.runs("retrain") if run["name"] == FROM_THE_PAGE]
-    assert 9999 in [run["parameters"]["config"]["sweep"]["trials"] for run in runs]
+    (run,) = (run for run in runs_from_the_page(platform) if run["id"] not in before)
+    assert run["parameters"]["config"]["sweep"]["trials"] == 9999
 
 
 def test_a_killed_run_is_told_as_crashed_and_its_retry_goes_on_from_the_finished_stages(
